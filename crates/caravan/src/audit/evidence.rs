@@ -1,0 +1,339 @@
+//! Reading the evidence: the audit's own understanding of texts that the database holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::wall::{Calendar, DAY, Lesson, WeekMinutes, WeeklyTime, Zones};
+use crate::platform::evidence::{
+    AllocationEvidence, PurchaseEvidence, PurchasePage, SessionEvidence, TrainerEvidence,
+};
+
+/// The names of the days, Monday first.
+const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// What was bought, as the confirmation tells it.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) zone: TimeZone,
+    pub(super) languages: Vec<String>,
+    pub(super) subject: String,
+    pub(super) level: String,
+    pub(super) requested: Date,
+    pub(super) sessions: i64,
+    pub(super) per_week: i64,
+    pub(super) minutes: i64,
+    pub(super) offered: Vec<WeeklyTime>,
+}
+
+/// What an allocation has decided about the lessons.
+#[derive(Clone, Debug)]
+pub(super) struct Decision {
+    pub(super) start: Date,
+    pub(super) slots: Vec<WeeklyTime>,
+    pub(super) skipped: BTreeSet<Date>,
+}
+
+/// A trainer's terms: those they were judged by, or today's.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) trainer_id: String,
+    pub(super) zone: TimeZone,
+    pub(super) languages: Vec<String>,
+    /// Subject and level, folded.
+    pub(super) courses: BTreeSet<(String, String)>,
+    pub(super) available: WeekMinutes,
+    pub(super) time_off: Vec<(Date, Date)>,
+    pub(super) sessions_per_week_max: i64,
+}
+
+/// What a receipt tells.
+#[derive(Clone, Debug)]
+pub(super) struct Judgement {
+    pub(super) terms: Terms,
+    pub(super) skipped_for_closures: Vec<Date>,
+    pub(super) skipped_for_time_off: Vec<Date>,
+}
+
+/// A purchase with all that belongs to it.
+#[derive(Clone, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) id: &'a str,
+    /// `None`: something names a purchase that isn't there.
+    pub(super) purchase: Option<&'a PurchaseEvidence>,
+    pub(super) allocations: &'a [AllocationEvidence],
+    pub(super) sessions: &'a [SessionEvidence],
+    pub(super) waiting: bool,
+}
+
+impl Case<'_> {
+    /// The active allocations; there should be at most one.
+    pub(super) fn active(&self) -> Vec<&AllocationEvidence> {
+        self.allocations.iter().filter(|allocation| allocation.status == "active").collect()
+    }
+}
+
+/// A purchase with an active allocation, understood.
+#[derive(Clone, Debug)]
+pub(super) struct Booked<'a> {
+    pub(super) purchase: &'a PurchaseEvidence,
+    pub(super) allocation: &'a AllocationEvidence,
+    pub(super) sessions: &'a [SessionEvidence],
+    pub(super) order: Order,
+    pub(super) decision: Decision,
+    pub(super) judgement: Judgement,
+    /// The whole plan.
+    pub(super) lessons: Vec<Lesson>,
+}
+
+impl<'a> Booked<'a> {
+    /// `None` if there is nothing booked; an error if what is there can't be understood.
+    pub(super) fn read(case: &Case<'a>, zones: &mut Zones) -> Result<Option<Self>, String> {
+        let (Some(purchase), Some(allocation)) =
+            (case.purchase, case.allocations.iter().find(|allocation| allocation.status == "active"))
+        else {
+            return Ok(None);
+        };
+        let order = Order::read(&purchase.confirmation, zones)?;
+        let decision = Decision::read(allocation)?;
+        let judgement = Judgement::read(&allocation.receipt, zones)?;
+        let lessons = lessons(&order, &decision);
+        Ok(Some(Self { purchase, allocation, sessions: case.sessions, order, decision, judgement, lessons }))
+    }
+}
+
+/// Every lesson of a plan.
+pub(super) fn lessons(order: &Order, decision: &Decision) -> Vec<Lesson> {
+    let Decision { start, slots, skipped } = decision;
+    let (zone, sessions, minutes) = (&order.zone, order.sessions, order.minutes);
+    Calendar { zone, start: *start, slots, skipped, sessions, minutes }.lessons()
+}
+
+/// The purchases of a page, each with what names it.
+pub(super) fn cases(page: &PurchasePage) -> Vec<Case<'_>> {
+    let mut ids: BTreeSet<&str> = page.purchases.iter().map(|purchase| purchase.id.as_str()).collect();
+    ids.extend(page.allocations.iter().map(|allocation| allocation.purchase_id.as_str()));
+    ids.extend(page.sessions.iter().map(|session| session.purchase_id.as_str()));
+    ids.extend(page.waiting.iter().map(String::as_str));
+    let purchases: BTreeMap<&str, &PurchaseEvidence> =
+        page.purchases.iter().map(|purchase| (purchase.id.as_str(), purchase)).collect();
+    let waiting: BTreeSet<&str> = page.waiting.iter().map(String::as_str).collect();
+    ids.into_iter()
+        .map(|id| Case {
+            id,
+            purchase: purchases.get(id).copied(),
+            allocations: run_of(&page.allocations, id, |allocation| &allocation.purchase_id),
+            sessions: run_of(&page.sessions, id, |session| &session.purchase_id),
+            waiting: waiting.contains(id),
+        })
+        .collect()
+}
+
+/// The rows of a sorted list that have this key.
+pub(super) fn run_of<'a, T>(rows: &'a [T], key: &str, key_of: impl Fn(&T) -> &str) -> &'a [T] {
+    let from = rows.partition_point(|row| key_of(row) < key);
+    let until = rows.partition_point(|row| key_of(row) <= key);
+    &rows[from..until]
+}
+
+/// Texts compare trimmed and in lower case.
+pub(super) fn same_text(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// A date of the database.
+pub(super) fn date(text: &str) -> Option<Date> {
+    text.parse().ok()
+}
+
+/// An instant of the database, in Unix seconds.
+pub(super) fn second(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_second)
+}
+
+/// For people.
+pub(super) fn shown(second: i64) -> String {
+    Timestamp::from_second(second).map_or_else(|_| format!("second {second}"), |instant| instant.to_string())
+}
+
+fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("its {what} can't be read: {error}"))
+}
+
+fn minute(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is no time of day");
+    let (hours, minutes) = text.split_once(':').ok_or_else(wrong)?;
+    let (hours, minutes): (i64, i64) = (hours.parse().map_err(|_| wrong())?, minutes.parse().map_err(|_| wrong())?);
+    let all = hours * 60 + minutes;
+    if (0..=24).contains(&hours) && (0..60).contains(&minutes) && all <= DAY { Ok(all) } else { Err(wrong()) }
+}
+
+fn weekday(text: &str) -> Result<i64, String> {
+    let found = WEEKDAYS.iter().position(|name| *name == text);
+    found.map(|index| index as i64).ok_or_else(|| format!("{text:?} is no day of the week"))
+}
+
+#[derive(Deserialize)]
+struct SlotText {
+    weekday: String,
+    at: String,
+}
+
+fn weekly_times(slots: &[SlotText]) -> Result<Vec<WeeklyTime>, String> {
+    slots.iter().map(|slot| Ok(WeeklyTime { weekday: weekday(&slot.weekday)?, minute: minute(&slot.at)? })).collect()
+}
+
+#[derive(Deserialize)]
+struct OrderText {
+    student: StudentText,
+    course: CourseText,
+    plan: PlanText,
+}
+
+#[derive(Deserialize)]
+struct StudentText {
+    time_zone: String,
+    languages: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct CourseText {
+    subject: String,
+    level: String,
+}
+
+#[derive(Deserialize)]
+struct PlanText {
+    start_date: Date,
+    sessions: i64,
+    per_week: i64,
+    minutes: i64,
+    slots: Vec<SlotText>,
+}
+
+impl Order {
+    pub(super) fn read(confirmation: &str, zones: &mut Zones) -> Result<Self, String> {
+        let OrderText { student, course, plan } = json("confirmation", confirmation)?;
+        Ok(Self {
+            zone: zones.named(&student.time_zone)?,
+            languages: student.languages.iter().map(|language| same_text(language)).collect(),
+            subject: same_text(&course.subject),
+            level: same_text(&course.level),
+            requested: plan.start_date,
+            sessions: plan.sessions,
+            per_week: plan.per_week,
+            minutes: plan.minutes,
+            offered: weekly_times(&plan.slots)?,
+        })
+    }
+}
+
+impl Decision {
+    pub(super) fn read(allocation: &AllocationEvidence) -> Result<Self, String> {
+        let slots: Vec<SlotText> = json("list of slots", &allocation.slots)?;
+        let skipped: Vec<Date> = json("list of skipped dates", &allocation.skipped)?;
+        let start = date(&allocation.start_date).ok_or_else(|| format!("{:?} is no start date", allocation.start_date))?;
+        Ok(Self { start, slots: weekly_times(&slots)?, skipped: skipped.into_iter().collect() })
+    }
+}
+
+#[derive(Deserialize)]
+struct ReceiptText {
+    trainer: Option<TermsText>,
+    #[serde(default)]
+    skipped_for_closures: Vec<Date>,
+    #[serde(default)]
+    skipped_for_time_off: Vec<Date>,
+}
+
+#[derive(Deserialize)]
+struct TermsText {
+    trainer_id: String,
+    time_zone: String,
+    languages: Vec<String>,
+    courses: Vec<TaughtText>,
+    availability: Vec<RangeText>,
+    time_off: Vec<OffText>,
+    max_sessions_per_week: i64,
+}
+
+#[derive(Deserialize)]
+struct TaughtText {
+    subject: String,
+    levels: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RangeText {
+    weekday: String,
+    from: String,
+    until: String,
+}
+
+#[derive(Deserialize)]
+struct OffText {
+    from: Date,
+    until: Date,
+}
+
+impl Judgement {
+    pub(super) fn read(receipt: &str, zones: &mut Zones) -> Result<Self, String> {
+        let receipt: ReceiptText = json("receipt", receipt)?;
+        let terms = receipt.trainer.ok_or("its receipt doesn't tell the trainer's terms")?;
+        Ok(Self {
+            terms: Terms::of(terms, zones)?,
+            skipped_for_closures: receipt.skipped_for_closures,
+            skipped_for_time_off: receipt.skipped_for_time_off,
+        })
+    }
+}
+
+impl Terms {
+    /// The terms of today.
+    pub(super) fn of_today(trainer: &TrainerEvidence, zones: &mut Zones) -> Result<Self, String> {
+        let terms = TermsText {
+            trainer_id: trainer.id.clone(),
+            time_zone: trainer.time_zone.clone(),
+            languages: json("languages", &trainer.languages)?,
+            courses: json("courses", &trainer.courses)?,
+            availability: json("availability", &trainer.availability)?,
+            time_off: json("time off", &trainer.time_off)?,
+            max_sessions_per_week: trainer.max_sessions_per_week,
+        };
+        Self::of(terms, zones)
+    }
+
+    fn of(terms: TermsText, zones: &mut Zones) -> Result<Self, String> {
+        let mut available = WeekMinutes::none();
+        for range in &terms.availability {
+            available.add(weekday(&range.weekday)?, minute(&range.from)?, minute(&range.until)?);
+        }
+        let courses = terms.courses.iter().flat_map(|course| {
+            course.levels.iter().map(|level| (same_text(&course.subject), same_text(level)))
+        });
+        Ok(Self {
+            zone: zones.named(&terms.time_zone)?,
+            languages: terms.languages.iter().map(|language| same_text(language)).collect(),
+            courses: courses.collect(),
+            available,
+            time_off: terms.time_off.iter().map(|off| (off.from, off.until)).collect(),
+            sessions_per_week_max: terms.max_sessions_per_week,
+            trainer_id: terms.trainer_id,
+        })
+    }
+
+    /// Whether they teach what was ordered in a language the student understands.
+    pub(super) fn suit(&self, order: &Order) -> Result<(), String> {
+        if !self.courses.contains(&(order.subject.clone(), order.level.clone())) {
+            return Err(format!("{} doesn't teach {} {}", self.trainer_id, order.subject, order.level));
+        }
+        if !self.languages.iter().any(|language| order.languages.contains(language)) {
+            return Err(format!("{} and the student have no language in common", self.trainer_id));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,520 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+
+use caravan::config::{LogFormat, Overrides};
+use caravan::workers::WorkerKind;
+use caravan_domain::event::Topic;
+use caravan_domain::purchase::PurchaseStatus;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use uuid::Uuid;
+
+/// Payments in, lessons in calendars out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "caravan",
+    version,
+    about = "Payments in, lessons in calendars out.",
+    long_about = "Caravan takes what happens after a customer has paid: it records the purchase, finds a trainer whose \
+                  calendar fits the whole plan, puts the sessions in the calendar, and can prove each step.",
+    after_help = "Examples:\n  \
+        caravan demo                                  see all of it happen, in a throwaway namespace\n  \
+        caravan run                                   run all workers on ./caravan-data\n  \
+        caravan trainers import roster.csv            tell it who teaches what, when\n  \
+        caravan purchases confirm payments.jsonl      hand it confirmed payments\n  \
+        caravan sessions list --from 2026-12-01       read the calendar\n  \
+        caravan dead-letters list                     see what was set aside, and why\n\n\
+        Exit status: 0 done, 1 the work failed, 2 wrong usage.",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct GlobalArgs {
+    /// Directory that holds everything (embedded topology) [env: CARAVAN_DATA] [default: caravan-data]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Where")]
+    data: Option<PathBuf>,
+    /// Keeps several installations apart [env: CARAVAN_NAMESPACE]
+    #[arg(long, value_name = "NAME", global = true, help_heading = "Where")]
+    namespace: Option<String>,
+    /// Settings file [env: CARAVAN_CONFIG] [default: caravan.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Where")]
+    config: Option<PathBuf>,
+    /// PostgreSQL of the distributed topology [env: CARAVAN_POSTGRES_URL]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Where")]
+    postgres: Option<String>,
+    /// Kafka brokers of the distributed topology [env: CARAVAN_KAFKA_BROKERS]
+    #[arg(long, value_name = "BROKERS", global = true, help_heading = "Where")]
+    kafka: Option<String>,
+    /// Redis of the distributed topology [env: CARAVAN_REDIS_URL]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Where")]
+    redis: Option<String>,
+    /// How log lines are written to standard error [env: CARAVAN_LOG_FORMAT] [default: pretty]
+    #[arg(long, value_name = "FORMAT", global = true, help_heading = "Where")]
+    log_format: Option<LogFormatArg>,
+}
+
+impl GlobalArgs {
+    /// The settings file to read, if one is named.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        let from_environment = || std::env::var_os(caravan::config::ENV_FILE).filter(|value| !value.is_empty());
+        self.config.clone().or_else(|| from_environment().map(PathBuf::from))
+    }
+
+    /// What of the settings is given on the command line.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            data: self.data.clone(),
+            namespace: self.namespace.clone(),
+            postgres_url: self.postgres.clone(),
+            kafka_brokers: self.kafka.clone(),
+            redis_url: self.redis.clone(),
+            log_format: self.log_format.map(LogFormat::from),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormatArg {
+    /// One readable line each
+    Pretty,
+    /// One JSON object each
+    Json,
+}
+
+impl From<LogFormatArg> for LogFormat {
+    fn from(format: LogFormatArg) -> Self {
+        match format {
+            LogFormatArg::Pretty => Self::Pretty,
+            LogFormatArg::Json => Self::Json,
+        }
+    }
+}
+
+/// How a list is written, and how much of it.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct ListArgs {
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// At most this many rows [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run workers until stopped
+    #[command(after_help = "Examples:\n  \
+        caravan run                                   all workers in one process\n  \
+        caravan run --workers purchase,allocation     only these\n  \
+        caravan run --until-idle                      leave once everything is handled\n\n\
+        SIGTERM or SIGINT finish the batch in hand and leave; a second one stops at once. Nothing is lost either way.")]
+    Run(RunArgs),
+    /// Watch payments become lessons, in a throwaway namespace
+    #[command(after_help = "Examples:\n  \
+        caravan demo\n  \
+        caravan demo --purchases 5000 --trainers 200 --seed 7 --exit")]
+    Demo(DemoArgs),
+    /// Create the database and the topics, or bring them up to this version
+    #[command(after_help = "Examples:\n  caravan migrate\n  caravan --data /var/lib/caravan migrate")]
+    Migrate,
+    /// The topics of the log
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Who teaches what, when
+    #[command(subcommand)]
+    Trainers(TrainersCommand),
+    /// Company-wide days without lessons
+    #[command(subcommand)]
+    Closures(ClosuresCommand),
+    /// Confirmed payments and what became of them
+    #[command(subcommand)]
+    Purchases(PurchasesCommand),
+    /// The calendar
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Consumer groups: how far each is, and moving one by hand
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  \
+            caravan groups\n  \
+            caravan groups --json\n  \
+            caravan groups replay purchase-creation-workers --topic purchase-confirmed --to earliest"
+    )]
+    Groups(GroupsArgs),
+    /// Records that were set aside: why, and sending them again
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Copy the database to a file, while everything runs
+    #[command(after_help = "Examples:\n  \
+        caravan backup /backups/caravan-2026-11-23.db\n\n\
+        The copy is a whole database: to restore, put it as caravan.db into an empty data directory.")]
+    Backup(BackupArgs),
+    /// Check the settings, the directory and the database
+    #[command(after_help = "Examples:\n  caravan doctor\n  caravan --data /var/lib/caravan doctor --json")]
+    Doctor(DoctorArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Which workers to run [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = worker_kind)]
+    pub(crate) workers: Vec<WorkerKind>,
+    /// Leave once their lags and the outbox are empty
+    #[arg(long)]
+    pub(crate) until_idle: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// How many purchases to make
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) purchases: u32,
+    /// How many trainers there are
+    #[arg(long, value_name = "M", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) trainers: u32,
+    /// The same seed makes the same trainers and payments
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Leave when all is done, instead of running on
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Create the topics that are missing
+    #[command(after_help = "Examples:\n  caravan topics create\n  CARAVAN_PARTITIONS=6 caravan topics create")]
+    Create,
+    /// List topics with their partitions
+    #[command(after_help = "Examples:\n  caravan topics list\n  caravan topics list --json")]
+    List(ListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainersCommand {
+    /// Take over a roster: JSON lines or CSV, all of it or nothing
+    #[command(after_help = "Examples:\n  \
+        caravan trainers import roster.csv\n  \
+        caravan trainers import changes.jsonl\n\n\
+        A line updates the trainer with its trainer_id, or adds one. A field that is absent stays as it is, an empty \
+        one is cleared; trainers that are not named stay as they are.")]
+    Import(ImportArgs),
+    /// List trainers
+    #[command(after_help = "Examples:\n  caravan trainers list\n  caravan trainers list --json > roster.jsonl")]
+    List(ListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClosuresCommand {
+    /// Take over closures: JSON lines or CSV, all of it or nothing
+    #[command(after_help = "Examples:\n  \
+        caravan closures import closures.csv               add these\n  \
+        caravan closures import closures.csv --replace     these and no others")]
+    Import(ClosuresImportArgs),
+    /// List closures
+    #[command(after_help = "Examples:\n  caravan closures list\n  caravan closures list --json")]
+    List(ListArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// A .csv file with a header line, or JSON lines; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ClosuresImportArgs {
+    #[command(flatten)]
+    pub(crate) import: ImportArgs,
+    /// Forget closures that the file doesn't name
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PurchasesCommand {
+    /// Publish confirmed payments, one JSON value a line
+    #[command(after_help = "Examples:\n  \
+        caravan purchases confirm payments.jsonl\n  \
+        payments-export | caravan purchases confirm -\n\n\
+        Lines are published as they are. Whatever can't be used is set aside by the worker: see `caravan dead-letters list`.")]
+    Confirm(ConfirmArgs),
+    /// List purchases, oldest first
+    #[command(after_help = "Examples:\n  \
+        caravan purchases list --status waitlisted\n  \
+        caravan purchases list --student stu_118 --json")]
+    List(PurchasesListArgs),
+    /// Show one purchase: where it stands, and why that trainer
+    #[command(after_help = "Examples:\n  \
+        caravan purchases show 0160dedd-cca0-578b-8ef9-108c281d0ad2\n  \
+        caravan purchases show pay_29QQoUBi66xm2f")]
+    Show(PurchaseShowArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfirmArgs {
+    /// The file; - for standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchasesListArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Only those with this status
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<PurchaseStatus>,
+    /// Only those of this student
+    #[arg(long, value_name = "ID")]
+    pub(crate) student: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchaseShowArgs {
+    /// The purchase's id, or its payment's
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// List sessions by their start
+    #[command(after_help = "Examples:\n  \
+        caravan sessions list --trainer trn_7 --from 2026-12-01 --until 2026-12-07\n  \
+        caravan sessions list --student stu_118 --json")]
+    List(SessionsListArgs),
+    /// Extend the windows of all purchases, as the cron does
+    #[command(after_help = "Examples:\n  \
+        caravan sessions extend\n  \
+        caravan sessions extend --as-of 2027-01-15     as if today were that day")]
+    Extend(ExtendArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SessionsListArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Only those of this purchase (its id, or its payment's)
+    #[arg(long, value_name = "ID")]
+    pub(crate) purchase: Option<String>,
+    /// Only those of this trainer
+    #[arg(long, value_name = "ID")]
+    pub(crate) trainer: Option<String>,
+    /// Only those of this student
+    #[arg(long, value_name = "ID")]
+    pub(crate) student: Option<String>,
+    /// Only those on or after this date, in the student's zone
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) from: Option<Date>,
+    /// Only those on or before this date, in the student's zone
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) until: Option<Date>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExtendArgs {
+    /// As if today (in UTC) were this date
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) as_of: Option<Date>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GroupsArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    #[command(subcommand)]
+    pub(crate) action: Option<GroupsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupsCommand {
+    /// Move a group's positions by hand: to read again, to skip, or to settle a lost position
+    #[command(after_help = "Examples:\n  \
+        caravan groups replay purchase-creation-workers --topic purchase-confirmed --to earliest\n  \
+        caravan groups replay session-scheduling-workers --topic trainer-allocated --partition 2 --to 1500\n\n\
+        Reading again changes nothing that has happened: what was done is recognised and counted as a duplicate. \
+        Stop the workers first.")]
+    Replay(ReplayArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// The consumer group
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// The topic
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Topic,
+    /// Only this partition [default: all]
+    #[arg(long, value_name = "P")]
+    pub(crate) partition: Option<u32>,
+    /// Where to: earliest, latest or an offset
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) to: ReplayTo,
+}
+
+/// Where a replay goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplayTo {
+    /// The first record still there.
+    Earliest,
+    /// Past the last record.
+    Latest,
+    /// The record with this offset.
+    Offset(u64),
+}
+
+impl std::str::FromStr for ReplayTo {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            number => number.parse().map(Self::Offset).map_err(|_| "must be earliest, latest or an offset such as 1500"),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// List records that were set aside
+    #[command(after_help = "Examples:\n  \
+        caravan dead-letters list\n  \
+        caravan dead-letters list --reason invalid-field --waiting --json")]
+    List(DeadLettersListArgs),
+    /// Show one of them whole
+    #[command(after_help = "Examples:\n  caravan dead-letters show 17\n  caravan dead-letters show 17 --json")]
+    Show(DeadLetterShowArgs),
+    /// Send records again, as they were or repaired
+    #[command(after_help = "Examples:\n  \
+        caravan dead-letters redrive --reason unknown-purchase --dry-run\n  \
+        caravan dead-letters redrive 17 18\n  \
+        caravan dead-letters redrive 17 --value repaired.json\n\n\
+        The original is kept beside what was sent. A record that was sent again before is left alone.")]
+    Redrive(RedriveArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeadLettersListArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Only those with this reason, such as invalid-field
+    #[arg(long, value_name = "CODE")]
+    pub(crate) reason: Option<String>,
+    /// Only those that were not sent again yet
+    #[arg(long)]
+    pub(crate) waiting: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeadLetterShowArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    pub(crate) id: i64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RedriveArgs {
+    #[command(flatten)]
+    pub(crate) which: RedriveWhich,
+    /// Say what would happen, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Send the bytes of this file instead; with exactly one ID
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "reason"])]
+    pub(crate) value: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RedriveWhich {
+    /// These
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<i64>,
+    /// All that were not sent again yet
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// All with this reason that were not sent again yet
+    #[arg(long, value_name = "CODE")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// The file to write; it must not be there yet
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The purchase that an id given by a person means: its own, or the one of a payment.
+pub(crate) fn purchase_id(text: &str) -> Uuid {
+    Uuid::try_parse(text).unwrap_or_else(|_| caravan_domain::ids::purchase_id(text, None))
+}
+
+fn worker_kind(text: &str) -> Result<WorkerKind, String> {
+    let known = || WorkerKind::ALL.map(WorkerKind::name).join(", ");
+    WorkerKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| format!("known workers are {}", known()))
+}
+
+fn date(text: &str) -> Result<Date, &'static str> {
+    const SHAPE: &str = "must be a date YYYY-MM-DD";
+    if text.len() != "YYYY-MM-DD".len() { Err(SHAPE) } else { text.parse().map_err(|_| SHAPE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn check(command: &clap::Command) {
+            let has_children = command.get_subcommands().next().is_some();
+            let examples = command.get_after_help().is_some_and(|help| help.to_string().starts_with("Examples:"));
+            assert!(has_children || examples, "{} --help shows no examples", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn dates_are_dates_and_nothing_more() {
+        assert!(date("2026-12-01").is_ok());
+        for wrong in ["2026-12-1", "2026-13-01", "2026-12-01T10:00", "today", ""] {
+            assert!(date(wrong).is_err(), "{wrong}");
+        }
+    }
+}

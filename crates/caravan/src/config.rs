@@ -1,0 +1,482 @@
+//! Settings: typed, bounded, and from where they came.
+//!
+//! Defaults (`caravan.default.toml`) are outranked by a file, the file by the environment, and the
+//! environment by the command line.
+
+use std::path::{Path, PathBuf};
+
+use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
+use figment::error::Kind;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::{Deserialize, Serialize};
+
+/// The one file of defaults, commented; `caravan doctor` and the documentation point at it.
+pub const DEFAULTS: &str = include_str!("caravan.default.toml");
+/// The file that is read if none is named and it is there.
+pub const FILE_NAME: &str = "caravan.toml";
+/// What every environment variable of ours begins with.
+pub const ENV_PREFIX: &str = "CARAVAN_";
+/// Characters of a namespace.
+pub const NAMESPACE_CHARS_MAX: usize = 40;
+/// A namespace that would be mistaken for having none.
+const NAMESPACE_RESERVED: &str = "caravan";
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line each.
+    #[default]
+    Pretty,
+    /// One JSON object each.
+    Json,
+}
+
+/// What can be set. Each field is a key of `caravan.default.toml`, which says what it means.
+#[allow(missing_docs)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub data: PathBuf,
+    pub namespace: String,
+    pub postgres_url: String,
+    pub kafka_brokers: String,
+    pub redis_url: String,
+    pub partitions: u32,
+    pub log_retention_hours: u32,
+    pub batch_records_max: usize,
+    pub batch_bytes_max: usize,
+    pub attempts_max: u32,
+    pub backoff_ms_min: u64,
+    pub backoff_ms_max: u64,
+    pub window_days: u16,
+    pub lead_days: u16,
+    pub max_skipped: u16,
+    pub cron: String,
+    pub log_format: LogFormat,
+    pub log: String,
+}
+
+/// The keys of [`Settings`], in the order of the defaults file.
+pub const KEYS: [&str; 18] = [
+    "data",
+    "namespace",
+    "postgres_url",
+    "kafka_brokers",
+    "redis_url",
+    "partitions",
+    "log_retention_hours",
+    "batch_records_max",
+    "batch_bytes_max",
+    "attempts_max",
+    "backoff_ms_min",
+    "backoff_ms_max",
+    "window_days",
+    "lead_days",
+    "max_skipped",
+    "cron",
+    "log_format",
+    "log",
+];
+
+/// Keys whose text is taken as it is, even if it looks like a number or a list.
+const TEXT_KEYS: [&str; 7] = ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "cron", "log"];
+
+/// Numbers and their bounds, both inclusive.
+const BOUNDS: [(&str, fn(&Settings) -> u64, u64, u64); 10] = [
+    ("partitions", |s| s.partitions.into(), 1, 1_000),
+    ("log_retention_hours", |s| s.log_retention_hours.into(), 1, 24 * 366 * 10),
+    ("batch_records_max", |s| s.batch_records_max as u64, 1, 10_000),
+    ("batch_bytes_max", |s| s.batch_bytes_max as u64, 64 * 1024, 256 * 1024 * 1024),
+    ("attempts_max", |s| s.attempts_max.into(), 1, 1_000),
+    ("backoff_ms_min", |s| s.backoff_ms_min, 1, 60_000),
+    ("backoff_ms_max", |s| s.backoff_ms_max, 1, 3_600_000),
+    ("window_days", |s| s.window_days.into(), 1, 730),
+    ("lead_days", |s| s.lead_days.into(), 0, 365),
+    ("max_skipped", |s| s.max_skipped.into(), 0, 500),
+];
+
+/// What the command line sets; what it doesn't is left to the environment, file and defaults.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Overrides {
+    /// `--data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// `--namespace`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `--postgres`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_url: Option<String>,
+    /// `--kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka_brokers: Option<String>,
+    /// `--redis`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_url: Option<String>,
+    /// `--log-format`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Why the settings can't be used. All of it is for the one who set them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that was named is not there or can't be read.
+    #[error("can't read the settings file {file}: {problem}")]
+    File {
+        /// Which.
+        file: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A key that is none.
+    #[error("unknown key `{key}` in {place}; known keys are {known}", known = KEYS.join(", "))]
+    UnknownKey {
+        /// Its name.
+        key: String,
+        /// The file or variable.
+        place: String,
+    },
+    /// A value that can't be.
+    #[error("{key} ({place}) {problem}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The file or variable.
+        place: String,
+        /// What it must be, and is.
+        problem: String,
+    },
+    /// Not a settings file at all.
+    #[error("{place}: {problem}")]
+    Syntax {
+        /// The file.
+        place: String,
+        /// Where and what.
+        problem: String,
+    },
+    /// Some of `--postgres`, `--kafka` and `--redis`, but not all.
+    #[error(
+        "{} set, but {} not: the distributed topology needs all three of --postgres, --kafka and --redis \
+         (or CARAVAN_POSTGRES_URL, CARAVAN_KAFKA_BROKERS, CARAVAN_REDIS_URL); give none of them for the embedded one",
+        enumerated(given),
+        enumerated(missing)
+    )]
+    PartialSet {
+        /// Those given.
+        given: Vec<&'static str>,
+        /// Those missing.
+        missing: Vec<&'static str>,
+    },
+}
+
+/// Settings together with where each came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings in force.
+    pub settings: Settings,
+    figment: Figment,
+}
+
+impl Loaded {
+    /// Where a key's value came from: `default`, the file's name, `environment` or `command line`.
+    pub fn origin(&self, key: &str) -> String {
+        self.figment.find_metadata(key).map_or_else(|| DEFAULTS_NAME.to_owned(), |metadata| metadata.name.to_string())
+    }
+
+    /// Whether a key has its built-in value because nobody set it.
+    pub fn is_default(&self, key: &str) -> bool {
+        self.origin(key) == DEFAULTS_NAME
+    }
+}
+
+const DEFAULTS_NAME: &str = "default";
+const ENVIRONMENT_NAME: &str = "environment";
+const OPTIONS_NAME: &str = "command line";
+
+/// Reads the settings: `file` if it is named (then it must be there), else `caravan.toml` if it is
+/// there; then the environment; then `overrides`.
+pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded, ConfigError> {
+    let mut figment = Figment::from(Layer::of_toml(DEFAULTS_NAME.to_owned(), DEFAULTS)?);
+    if let Some((name, text)) = file_text(file)? {
+        figment = figment.merge(Layer::of_toml(name, &text)?);
+    }
+    figment = figment
+        .merge(Layer { name: ENVIRONMENT_NAME.to_owned(), values: environment()? })
+        .merge(Layer { name: OPTIONS_NAME.to_owned(), values: options(overrides)? });
+    let settings: Settings = figment.extract().map_err(explained)?;
+    let loaded = Loaded { settings, figment };
+    validate(&loaded)?;
+    Ok(loaded)
+}
+
+/// Environment variables that begin like ours and set nothing: misspelt, or somebody else's.
+pub fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut unknown: Vec<String> = names
+        .filter(|name| name.strip_prefix(ENV_PREFIX).is_some_and(|key| !KEYS.contains(&key.to_lowercase().as_str())))
+        .filter(|name| name != ENV_FILE)
+        .collect();
+    unknown.sort();
+    unknown
+}
+
+/// The variable that names the settings file.
+pub const ENV_FILE: &str = "CARAVAN_CONFIG";
+
+/// One source of settings under a name people know it by.
+struct Layer {
+    name: String,
+    values: Dict,
+}
+
+impl Layer {
+    fn of_toml(name: String, text: &str) -> Result<Self, ConfigError> {
+        match Figment::from(Toml::string(text)).extract::<Dict>() {
+            Ok(values) => Ok(Self { name, values }),
+            Err(error) => Err(ConfigError::Syntax { place: name, problem: error.to_string().trim().to_owned() }),
+        }
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+fn file_text(named: Option<&Path>) -> Result<Option<(String, String)>, ConfigError> {
+    let path = named.unwrap_or(Path::new(FILE_NAME));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.display().to_string(), text))),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::File { file: path.display().to_string(), problem: error.to_string() }),
+    }
+}
+
+/// What the command line sets.
+fn options(overrides: &Overrides) -> Result<Dict, ConfigError> {
+    Figment::from(Serialized::defaults(overrides)).extract::<Dict>().map_err(explained)
+}
+
+/// What the environment sets. A variable that is empty sets nothing.
+fn environment() -> Result<Dict, ConfigError> {
+    let mut values = Dict::new();
+    for key in KEYS {
+        let variable = format!("{ENV_PREFIX}{}", key.to_uppercase());
+        let text = match std::env::var(&variable) {
+            Ok(text) if text.is_empty() => continue,
+            Ok(text) => text,
+            Err(std::env::VarError::NotPresent) => continue,
+            Err(std::env::VarError::NotUnicode(_)) => {
+                let problem = "is not UTF-8".to_owned();
+                return Err(ConfigError::Value { key: key.to_owned(), place: variable, problem });
+            }
+        };
+        let number = if TEXT_KEYS.contains(&key) { None } else { text.trim().parse::<u64>().ok() };
+        values.insert(key.to_owned(), number.map_or_else(|| Value::from(text), Value::from));
+    }
+    Ok(values)
+}
+
+/// A fault of the merged settings in our words, blamed on the key and the place it stands in.
+fn explained(error: figment::Error) -> ConfigError {
+    let place = error.metadata.as_ref().map_or_else(|| "settings".to_owned(), |metadata| metadata.name.to_string());
+    match error.kind {
+        Kind::UnknownField(key, _) => ConfigError::UnknownKey { key, place },
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => ConfigError::Value {
+            key: error.path.join("."),
+            place,
+            problem: format!("must be {expected}, is {actual}"),
+        },
+        Kind::UnknownVariant(found, allowed) => ConfigError::Value {
+            key: error.path.join("."),
+            place,
+            problem: format!("must be one of {}, is {found:?}", allowed.join(", ")),
+        },
+        other => ConfigError::Value { key: error.path.join("."), place, problem: other.to_string() },
+    }
+}
+
+fn validate(loaded: &Loaded) -> Result<(), ConfigError> {
+    let settings = &loaded.settings;
+    let wrong = |key: &str, problem: String| {
+        Err(ConfigError::Value { key: key.to_owned(), place: loaded.origin(key), problem })
+    };
+    for (key, value, min, max) in BOUNDS {
+        let value = value(settings);
+        if !(min..=max).contains(&value) {
+            return wrong(key, format!("must be a whole number from {min} to {max}, is {value}"));
+        }
+    }
+    if settings.backoff_ms_min > settings.backoff_ms_max {
+        let problem = format!("must be at most backoff_ms_max ({})", settings.backoff_ms_max);
+        return wrong("backoff_ms_min", format!("{problem}, is {}", settings.backoff_ms_min));
+    }
+    if settings.data.as_os_str().is_empty() {
+        return wrong("data", "must name a directory, is empty".to_owned());
+    }
+    if let Err(problem) = check_namespace(&settings.namespace) {
+        return wrong("namespace", problem);
+    }
+    if let Err(error) = parse_cron(&settings.cron) {
+        return wrong("cron", format!("must be five cron fields such as \"0 2 * * *\": {error}"));
+    }
+    check_services(settings)
+}
+
+/// An empty namespace is none; any other is a name that fits topics, schemas and file names alike.
+fn check_namespace(name: &str) -> Result<(), String> {
+    let fits = name.len() <= NAMESPACE_CHARS_MAX
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && name != NAMESPACE_RESERVED;
+    if fits {
+        return Ok(());
+    }
+    Err(format!(
+        "must be 1 to {NAMESPACE_CHARS_MAX} lower-case letters, digits and hyphens, and not {NAMESPACE_RESERVED:?}, is {name:?}"
+    ))
+}
+
+fn check_services(settings: &Settings) -> Result<(), ConfigError> {
+    let services = [
+        ("--postgres", &settings.postgres_url),
+        ("--kafka", &settings.kafka_brokers),
+        ("--redis", &settings.redis_url),
+    ];
+    let (missing, given): (Vec<_>, Vec<_>) = services.iter().partition(|(_, value)| value.is_empty());
+    if given.is_empty() || missing.is_empty() {
+        return Ok(());
+    }
+    let names = |list: Vec<&(&'static str, &String)>| list.into_iter().map(|(name, _)| *name).collect();
+    Err(ConfigError::PartialSet { given: names(given), missing: names(missing) })
+}
+
+/// Reads five cron fields, in UTC (a zone may follow them).
+pub fn parse_cron(text: &str) -> Result<Crontab, String> {
+    let mut options = ParseOptions::default();
+    options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+    cronexpr::parse_crontab_with(text, options).map_err(|error| error.to_string())
+}
+
+impl Settings {
+    /// The namespace, if there is one.
+    pub fn namespace(&self) -> Option<&str> {
+        (!self.namespace.is_empty()).then_some(self.namespace.as_str())
+    }
+
+    /// Whether the three services of the distributed topology are named.
+    pub fn names_services(&self) -> bool {
+        !self.postgres_url.is_empty()
+    }
+
+    /// A key's value for people, secrets hidden.
+    pub fn shown(&self, key: &str) -> String {
+        let value = serde_json::to_value(self).ok().and_then(|all| all.get(key).cloned());
+        match value {
+            Some(serde_json::Value::String(text)) => without_secrets(&text),
+            Some(value) => value.to_string(),
+            None => String::new(),
+        }
+    }
+}
+
+/// A URL with its password (and a user name, which for Redis may be the secret) blotted out.
+fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(authority_end);
+    let tail = tail.split_once('?').map_or(tail, |(path, _)| path);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}{tail}"),
+        None => format!("{scheme}://{authority}{tail}"),
+    }
+}
+
+fn enumerated(names: &[&str]) -> String {
+    match names {
+        [one] => format!("{one} is"),
+        many => format!("{} are", many.join(" and ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings_of(text: &str) -> Result<Settings, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("caravan.toml");
+        std::fs::write(&file, text).unwrap();
+        load(Some(&file), &Overrides::default()).map(|loaded| loaded.settings)
+    }
+
+    #[test]
+    fn the_defaults_file_sets_every_key_and_passes_its_own_bounds() {
+        let layer = Layer::of_toml(DEFAULTS_NAME.to_owned(), DEFAULTS).unwrap();
+        let mut known = KEYS.to_vec();
+        known.sort_unstable();
+        assert_eq!(layer.values.keys().map(String::as_str).collect::<Vec<_>>(), known);
+        assert_eq!(settings_of("").unwrap().window_days, caravan_domain::window::WINDOW_DAYS_DEFAULT);
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_is_named_with_its_place() {
+        for (text, expected) in [
+            ("partitoins = 3", "unknown key `partitoins` in "),
+            ("partitions = 0", "must be a whole number from 1 to 1000, is 0"),
+            ("partitions = \"three\"", "partitions ("),
+            ("backoff_ms_min = 500\nbackoff_ms_max = 100", "backoff_ms_min ("),
+            ("cron = \"0 25 * * *\"", "cron ("),
+            ("namespace = \"Prod\"", "lower-case letters, digits and hyphens"),
+            ("namespace = \"caravan\"", "and not \"caravan\""),
+            ("log_format = \"xml\"", "log_format ("),
+            ("partitions = ", "caravan.toml: "),
+        ] {
+            let error = settings_of(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn services_come_all_three_or_none() {
+        let error = settings_of("redis_url = \"redis://localhost\"").unwrap_err().to_string();
+        assert!(error.starts_with("--redis is set, but --postgres and --kafka are not"), "{error}");
+        let all = "postgres_url = \"postgres://h/d\"\nkafka_brokers = \"h:9092\"\nredis_url = \"redis://h\"";
+        assert!(settings_of(all).unwrap().names_services());
+        assert!(!settings_of("").unwrap().names_services());
+    }
+
+    #[test]
+    fn an_option_outranks_the_file_and_the_file_the_default() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("c.toml");
+        std::fs::write(&file, "data = \"/from/file\"\nwindow_days = 7").unwrap();
+        let options = Overrides { data: Some("/from/option".into()), ..Overrides::default() };
+        let loaded = load(Some(&file), &options).unwrap();
+        assert_eq!(loaded.settings.data, Path::new("/from/option"));
+        assert_eq!((loaded.settings.window_days, loaded.settings.lead_days), (7, 1));
+        assert_eq!(loaded.origin("data"), "command line");
+        assert_eq!(loaded.origin("window_days"), file.display().to_string());
+        assert!(loaded.is_default("lead_days"));
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        for (url, shown) in [
+            ("postgres://caravan:s3cret@db:5432/caravan?password=s3cret", "postgres://***@db:5432/caravan"),
+            ("redis://:p@ss@cache:6379/0", "redis://***@cache:6379/0"),
+            ("redis://cache:6379", "redis://cache:6379"),
+            ("broker-1:9092,broker-2:9092", "broker-1:9092,broker-2:9092"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! From a worker's outcome to the one transaction of its batch. Pure.
+
+use std::collections::BTreeMap;
+
+use caravan_domain::event::{Event, Failure, Origin, Topic, dead_letter_headers, redrives_of};
+use caravan_domain::rejection::Rejection;
+use jiff::Timestamp;
+
+use super::worker::{Outcome, Spec};
+use crate::platform::log::{NewRecord, Record, TopicPartition};
+use crate::platform::transaction::{Advance, Effects, NewDeadLetter, Transaction};
+
+/// The transaction of a batch that starts at `positions`.
+pub(super) fn transaction(
+    spec: &Spec,
+    positions: &BTreeMap<TopicPartition, u64>,
+    batch: &[Record],
+    outcome: Outcome,
+    now: Timestamp,
+) -> Transaction {
+    let mut transaction = Transaction {
+        group: spec.group,
+        advances: advances(positions, batch),
+        effects: outcome.effects,
+        outbox: outcome.events.into_iter().map(event_record).collect(),
+        dead_letters: Vec::with_capacity(outcome.rejected.len()),
+    };
+    for (index, rejection) in &outcome.rejected {
+        set_aside(&mut transaction, spec, &batch[*index], rejection, 1, now);
+    }
+    transaction
+}
+
+/// The transaction that sets one record aside after `attempts`.
+pub(super) fn set_aside_alone(
+    spec: &Spec,
+    positions: &BTreeMap<TopicPartition, u64>,
+    record: &Record,
+    rejection: &Rejection,
+    attempts: u32,
+    now: Timestamp,
+) -> Transaction {
+    let mut transaction = Transaction {
+        group: spec.group,
+        advances: advances(positions, std::slice::from_ref(record)),
+        effects: Effects::default(),
+        outbox: Vec::new(),
+        dead_letters: Vec::new(),
+    };
+    set_aside(&mut transaction, spec, record, rejection, attempts, now);
+    transaction
+}
+
+/// The transaction of work that no record asked for.
+pub fn unprompted(outcome: Outcome) -> Transaction {
+    Transaction {
+        effects: outcome.effects,
+        outbox: outcome.events.into_iter().map(event_record).collect(),
+        ..Transaction::default()
+    }
+}
+
+/// Each partition steps from where it was to after the batch's last record of it.
+fn advances(positions: &BTreeMap<TopicPartition, u64>, batch: &[Record]) -> Vec<Advance> {
+    let mut ends = BTreeMap::new();
+    for record in batch {
+        ends.insert(record.at, record.offset + 1);
+    }
+    ends.into_iter().map(|(at, to)| Advance { at, from: positions.get(&at).copied().unwrap_or(0), to }).collect()
+}
+
+/// An event as a record, in binary mode.
+pub(crate) fn event_record(event: Event) -> NewRecord {
+    NewRecord {
+        topic: event.topic,
+        headers: event.headers(),
+        timestamp: event.time,
+        key: Some(event.key.into_bytes()),
+        value: Some(event.data.into_bytes()),
+    }
+}
+
+fn set_aside(
+    transaction: &mut Transaction,
+    spec: &Spec,
+    record: &Record,
+    rejection: &Rejection,
+    attempts: u32,
+    now: Timestamp,
+) {
+    let origin = Origin {
+        topic: record.at.topic.name(),
+        partition: i32::try_from(record.at.partition).unwrap_or(i32::MAX),
+        offset: i64::try_from(record.offset).unwrap_or(i64::MAX),
+        timestamp_ms: record.timestamp.as_millisecond(),
+        consumer_group: spec.group,
+    };
+    let headers = dead_letter_headers(&record.headers, &origin, &Failure { rejection, attempts, failed_at: now });
+    transaction.outbox.push(NewRecord {
+        topic: Topic::DeadLetterQueue,
+        key: record.key.clone(),
+        value: record.value.clone(),
+        headers: headers.clone(),
+        timestamp: now,
+    });
+    transaction.dead_letters.push(NewDeadLetter {
+        at: record.at,
+        offset: record.offset,
+        group: spec.group,
+        reason: rejection.reason.code(),
+        detail: rejection.detail.clone(),
+        attempts,
+        redrives: redrives_of(&record.headers),
+        key: record.key.clone(),
+        value: record.value.clone(),
+        headers,
+        failed_at: now,
+    });
+}

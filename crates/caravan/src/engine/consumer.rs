@@ -1,0 +1,385 @@
+//! One worker at its partitions: fetch, attempt, split what fails, set aside what can't be handled.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use caravan_domain::rejection::{Reason, Rejection};
+use futures::FutureExt;
+use futures::future::select;
+use tracing::{debug, error, info, warn};
+
+use super::backoff::Backoff;
+use super::worker::{Outcome, Spec, WorkError, Worker};
+use super::{Policy, RunError, Stop, WorkerStats, batch, positions};
+use crate::platform::log::{Record, Subscription, TopicPartition};
+use crate::platform::transaction::{CommitError, Transaction};
+use crate::platform::{Platform, PlatformError};
+
+/// The slow poll behind the wake-ups.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// After this many conflicts without progress a batch counts as failing rather than unlucky.
+const CONFLICTS_MAX: u32 = 50;
+/// How many records in a row may be set aside as failing while none succeeds: more point at the
+/// environment, and are waited out.
+const FAILING_IN_A_ROW_MAX: u32 = 3;
+
+/// A worker, its place in its group, and where it is.
+pub(crate) struct Consumer {
+    platform: Platform,
+    worker: Box<dyn Worker>,
+    spec: Spec,
+    policy: Policy,
+    stats: Arc<WorkerStats>,
+    positions: BTreeMap<TopicPartition, u64>,
+    backoff: Backoff,
+    conflicts: u32,
+    failing_in_a_row: u32,
+}
+
+/// Why a batch was left before its end.
+enum Interruption {
+    /// Start over from the stored positions.
+    Reload,
+    /// Look again at once.
+    LookAgain(String),
+    /// Wait first.
+    Environment(String),
+    /// Give up.
+    Fatal(RunError),
+}
+
+/// Why one attempt at a batch did not commit.
+enum AttemptError {
+    /// This batch fails; a part of it may not.
+    Failed(String),
+    /// It is not the batch's fault.
+    Interrupted(Interruption),
+}
+
+impl From<PlatformError> for Interruption {
+    fn from(error: PlatformError) -> Self {
+        match error {
+            PlatformError::Environment(problem) => Self::Environment(problem),
+            PlatformError::Broken(problem) => Self::Fatal(RunError::Broken(problem)),
+        }
+    }
+}
+
+impl From<CommitError> for AttemptError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::PositionMoved(_) => Self::Interrupted(Interruption::Reload),
+            CommitError::Conflict { .. } => Self::Interrupted(Interruption::LookAgain(error.to_string())),
+            CommitError::Refused(why) => Self::Failed(why),
+            CommitError::Platform(error) => Self::Interrupted(error.into()),
+        }
+    }
+}
+
+impl Consumer {
+    pub(crate) fn new(
+        platform: Platform,
+        worker: Box<dyn Worker>,
+        policy: Policy,
+        task: u64,
+        stats: Arc<WorkerStats>,
+    ) -> Self {
+        let (spec, backoff) = (worker.spec(), Backoff::new(&policy, task));
+        let positions = BTreeMap::new();
+        Self { platform, worker, spec, policy, stats, positions, backoff, conflicts: 0, failing_in_a_row: 0 }
+    }
+
+    /// Consumes until stopped; the batch in hand is finished first.
+    pub(crate) async fn run(mut self, stop: Stop) -> Result<(), RunError> {
+        let mut subscription: Option<Box<dyn Subscription>> = None;
+        while !stop.is_requested() {
+            match self.turn(&mut subscription, &stop).await {
+                Ok(true) => {
+                    self.backoff.reset();
+                    self.conflicts = 0;
+                }
+                Ok(false) => {
+                    self.backoff.reset();
+                    self.stats.idle.store(true, Ordering::SeqCst);
+                    if let Some(subscription) = &mut subscription {
+                        select(subscription.wait(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
+                    }
+                }
+                Err(interruption) => self.recover(interruption, &mut subscription, &stop).await?,
+            }
+        }
+        debug!("[{}] Stopped", self.spec.name);
+        Ok(())
+    }
+
+    /// One turn: join if not joined, look around, handle what there is. Whether there was anything.
+    async fn turn(
+        &mut self,
+        subscription: &mut Option<Box<dyn Subscription>>,
+        stop: &Stop,
+    ) -> Result<bool, Interruption> {
+        let subscription = match subscription {
+            Some(subscription) => subscription,
+            None => {
+                let joined = self.join().await?;
+                info!(group = self.spec.group, "[{}] Started", self.spec.name);
+                subscription.insert(joined)
+            }
+        };
+        if self.look_around().await? {
+            return Ok(true);
+        }
+        let records = subscription.fetch(&self.positions, self.policy.batch).await?;
+        if records.is_empty() {
+            return Ok(false);
+        }
+        self.stats.idle.store(false, Ordering::SeqCst);
+        self.work_through(&records, stop).await?;
+        // Nothing trusts what the log is told; a failure here is not worth a word.
+        let _ = subscription.acknowledge(&self.positions).await;
+        Ok(true)
+    }
+
+    async fn join(&mut self) -> Result<Box<dyn Subscription>, Interruption> {
+        let mut subscription = self.platform.log.subscribe(self.spec.group, self.spec.topics).await?;
+        let assigned = subscription.assigned().await?;
+        let stored = self.platform.store.positions(self.spec.group).await?;
+        let topics = self.platform.log.topics().await?;
+        let start = positions::judge(self.spec.group, &assigned, &topics, &stored)
+            .map_err(|lost| Interruption::Fatal(lost.into()))?;
+        if !start.new.is_empty() {
+            self.platform.store.begin_positions(self.spec.group, &start.new).await?;
+        }
+        self.positions = start.from;
+        Ok(subscription)
+    }
+
+    async fn recover(
+        &mut self,
+        interruption: Interruption,
+        subscription: &mut Option<Box<dyn Subscription>>,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        WorkerStats::add(&self.stats.retries, 1);
+        self.stats.idle.store(false, Ordering::SeqCst);
+        match interruption {
+            Interruption::Fatal(error) => {
+                error!("[{}] {error}", self.spec.name);
+                return Err(error);
+            }
+            Interruption::Reload => *subscription = None,
+            Interruption::LookAgain(what) => {
+                self.conflicts += 1;
+                debug!(conflicts = self.conflicts, "[{}] {what}: looking again", self.spec.name);
+                let pause = self.backoff.next().min(self.policy.backoff_min * 4);
+                select(self.platform.clock.sleep(pause), std::pin::pin!(stop.requested())).await;
+            }
+            Interruption::Environment(problem) => {
+                // An acknowledgement may have been lost: where we are is read again.
+                *subscription = None;
+                let _ = self.backoff.pause(&self.platform, stop, &problem, self.spec.name).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what no record asks for; whether there was anything.
+    async fn look_around(&mut self) -> Result<bool, Interruption> {
+        let now = self.platform.clock.now();
+        let outcome = match self.worker.look_around(&*self.platform.store, now).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.worker.not_committed();
+                return Err(match error {
+                    WorkError::Platform(error) => error.into(),
+                    WorkError::Failed(why) => Interruption::Environment(why),
+                });
+            }
+        };
+        let Some(outcome) = outcome else { return Ok(false) };
+        self.stats.idle.store(false, Ordering::SeqCst);
+        match self.commit(&batch::unprompted(outcome)).await {
+            Ok(()) => Ok(true),
+            Err(AttemptError::Failed(why)) => Err(Interruption::Environment(why)),
+            Err(AttemptError::Interrupted(interruption)) => Err(interruption),
+        }
+    }
+
+    /// Attempts the batch; what fails is halved until the record that fails stands alone.
+    async fn work_through(&mut self, records: &[Record], stop: &Stop) -> Result<(), Interruption> {
+        let mut parts = vec![records];
+        while let Some(part) = parts.pop() {
+            match self.attempt(part).await {
+                Ok(()) => self.failing_in_a_row = 0,
+                Err(AttemptError::Interrupted(Interruption::LookAgain(what))) if self.conflicts >= CONFLICTS_MAX => {
+                    self.conflicts = 0;
+                    self.split_or_settle(part, what, &mut parts, stop).await?;
+                }
+                Err(AttemptError::Interrupted(interruption)) => return Err(interruption),
+                Err(AttemptError::Failed(why)) => self.split_or_settle(part, why, &mut parts, stop).await?,
+            }
+            if stop.is_requested() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn split_or_settle<'a>(
+        &mut self,
+        part: &'a [Record],
+        why: String,
+        parts: &mut Vec<&'a [Record]>,
+        stop: &Stop,
+    ) -> Result<(), Interruption> {
+        WorkerStats::add(&self.stats.retries, 1);
+        if let [record] = part {
+            return self.settle_alone(record, why, stop).await;
+        }
+        let (first, second) = part.split_at(part.len() / 2);
+        parts.extend([second, first]);
+        Ok(())
+    }
+
+    /// A record that fails alone: tried again, then set aside, unless everything seems to fail.
+    async fn settle_alone(&mut self, record: &Record, mut why: String, stop: &Stop) -> Result<(), Interruption> {
+        for attempts in 1.. {
+            let enough = attempts >= self.policy.attempts_max;
+            if enough && self.failing_in_a_row < FAILING_IN_A_ROW_MAX {
+                self.platform.store.probe().await?;
+                return self.set_aside(record, &why, attempts).await;
+            }
+            if enough {
+                error!(
+                    "[{}] {} records in a row fail ({why}): this looks like the database or the schema, not the \
+                     records; waiting. Run `caravan doctor`",
+                    self.spec.name, self.failing_in_a_row
+                );
+            }
+            let pause = self.backoff.next();
+            select(self.platform.clock.sleep(pause), std::pin::pin!(stop.requested())).await;
+            if stop.is_requested() {
+                return Ok(());
+            }
+            WorkerStats::add(&self.stats.retries, 1);
+            match self.attempt(std::slice::from_ref(record)).await {
+                Ok(()) => {
+                    self.failing_in_a_row = 0;
+                    return Ok(());
+                }
+                Err(AttemptError::Failed(again)) => why = again,
+                Err(AttemptError::Interrupted(interruption)) => return Err(interruption),
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&mut self, record: &Record, why: &str, attempts: u32) -> Result<(), Interruption> {
+        warn!(
+            topic = %record.at.topic, partition = record.at.partition, offset = record.offset,
+            "[{}] set aside after {attempts} attempts: {why}", self.spec.name
+        );
+        let rejection = Rejection::new(Reason::ProcessingFailed, why);
+        let now = self.platform.clock.now();
+        let transaction = batch::set_aside_alone(&self.spec, &self.positions, record, &rejection, attempts, now);
+        match self.commit(&transaction).await {
+            Ok(()) => {
+                self.failing_in_a_row += 1;
+                WorkerStats::add(&self.stats.records, 1);
+                WorkerStats::add(&self.stats.dead_letters, 1);
+                Ok(())
+            }
+            Err(AttemptError::Failed(why)) => Err(Interruption::Environment(why)),
+            Err(AttemptError::Interrupted(interruption)) => Err(interruption),
+        }
+    }
+
+    /// One attempt at a batch: decide, then commit everything or nothing.
+    async fn attempt(&mut self, records: &[Record]) -> Result<(), AttemptError> {
+        let now = self.platform.clock.now();
+        let outcome = self.decide(records, now).await?;
+        let counts = Counts::of(records, &outcome);
+        if !outcome.invalidated.is_empty() {
+            self.platform.cache.invalidate(&outcome.invalidated).await.map_err(|error| {
+                self.worker.not_committed();
+                AttemptError::Interrupted(error.into())
+            })?;
+        }
+        let transaction = batch::transaction(&self.spec, &self.positions, records, outcome, now);
+        self.commit(&transaction).await?;
+        counts.note(&self.stats);
+        Ok(())
+    }
+
+    /// Asks the worker. A panic is a failure of this batch, not of the process.
+    async fn decide(&mut self, records: &[Record], now: jiff::Timestamp) -> Result<Outcome, AttemptError> {
+        let decision = AssertUnwindSafe(self.worker.handle(records, &*self.platform.store, now)).catch_unwind().await;
+        match decision {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(WorkError::Failed(why))) => {
+                self.worker.not_committed();
+                Err(AttemptError::Failed(why))
+            }
+            Ok(Err(WorkError::Platform(error))) => {
+                self.worker.not_committed();
+                Err(AttemptError::Interrupted(error.into()))
+            }
+            Err(panic) => {
+                self.worker.not_committed();
+                Err(AttemptError::Failed(format!("the worker panicked: {}", panic_text(&*panic))))
+            }
+        }
+    }
+
+    async fn commit(&mut self, transaction: &Transaction) -> Result<(), AttemptError> {
+        match self.platform.store.commit(transaction).await {
+            Ok(()) => {
+                self.positions.extend(transaction.advances.iter().map(|advance| (advance.at, advance.to)));
+                self.worker.committed();
+                Ok(())
+            }
+            Err(error) => {
+                self.worker.not_committed();
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// What a batch adds to the counters once it is committed.
+struct Counts {
+    records: usize,
+    done: usize,
+    duplicates: usize,
+    superseded: usize,
+    rejected: usize,
+}
+
+impl Counts {
+    fn of(records: &[Record], outcome: &Outcome) -> Self {
+        Self {
+            records: records.len(),
+            done: outcome.done,
+            duplicates: outcome.duplicates,
+            superseded: outcome.superseded,
+            rejected: outcome.rejected.len(),
+        }
+    }
+
+    fn note(&self, stats: &WorkerStats) {
+        WorkerStats::add(&stats.records, self.records);
+        WorkerStats::add(&stats.batches, 1);
+        WorkerStats::add(&stats.done, self.done);
+        WorkerStats::add(&stats.duplicates, self.duplicates);
+        WorkerStats::add(&stats.superseded, self.superseded);
+        WorkerStats::add(&stats.dead_letters, self.rejected);
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

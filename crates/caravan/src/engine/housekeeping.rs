@@ -1,0 +1,49 @@
+//! Keeps the log's size bounded: records everybody has handled go after the retention.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::select;
+use tracing::{info, warn};
+
+use super::worker::Spec;
+use super::{Policy, RunError, Stop};
+use crate::platform::log::TopicPartition;
+use crate::platform::{Platform, PlatformError};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Runs until stopped. A failure is told and tried again at the next turn.
+pub(crate) async fn run(platform: Platform, readers: Vec<Spec>, policy: Policy, stop: Stop) -> Result<(), RunError> {
+    loop {
+        select(platform.clock.sleep(EVERY), std::pin::pin!(stop.requested())).await;
+        if stop.is_requested() {
+            return Ok(());
+        }
+        match trim(&platform, &readers, policy.log_retention).await {
+            Ok(0) => {}
+            Ok(records) => info!(records, "dropped log records past their retention"),
+            Err(problem) => warn!(%problem, "could not drop old log records; trying again later"),
+        }
+    }
+}
+
+/// Drops what is past its retention and handled by everybody; returns how many records.
+async fn trim(platform: &Platform, readers: &[Spec], retention: Duration) -> Result<u64, PlatformError> {
+    let mut consumed = BTreeMap::new();
+    for topic in platform.log.topics().await? {
+        for (partition, state) in (0..).zip(&topic.partitions) {
+            consumed.insert(TopicPartition { topic: topic.topic, partition }, state.end);
+        }
+    }
+    for reader in readers {
+        let positions = platform.store.positions(reader.group).await?;
+        for (at, least) in consumed.iter_mut().filter(|(at, _)| reader.topics.contains(&at.topic)) {
+            let read = positions.iter().find(|position| position.at == *at).map_or(0, |position| position.next_offset);
+            *least = read.min(*least);
+        }
+    }
+    let before = platform.clock.now().saturating_sub(retention).unwrap_or(jiff::Timestamp::MIN);
+    platform.log.trim(&consumed, before).await
+}

@@ -1,0 +1,185 @@
+//! The engine: one path for every effect.
+//!
+//! ```text
+//! log record -> batch -> one transaction { check position, decide, write, emit, advance } -> next
+//! ```
+//!
+//! Architecture invariant: only the engine commits. Workers return what is to be written and
+//! told ([`worker::Outcome`]); they never see a log or a transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::platform::log::{FetchLimit, PARTITIONS_DEFAULT};
+use crate::platform::{Platform, PlatformError};
+
+pub mod backoff;
+mod batch;
+mod consumer;
+pub mod cron;
+mod housekeeping;
+mod idle;
+mod positions;
+pub mod relay;
+pub mod stats;
+pub mod stop;
+pub mod worker;
+
+pub use batch::unprompted as batch_transaction;
+pub(crate) use batch::event_record;
+pub use positions::LostPosition;
+pub use stats::{Stats, WorkerStats};
+pub use stop::Stop;
+
+use worker::{Spec, Worker};
+
+/// The numbers the engine works by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How much a batch may hold.
+    pub batch: FetchLimit,
+    /// How often a record that fails alone is tried before it is set aside.
+    pub attempts_max: u32,
+    /// The first pause after a failure.
+    pub backoff_min: Duration,
+    /// The longest pause after a failure.
+    pub backoff_max: Duration,
+    /// How far past today sessions are put in the calendar, in days.
+    pub window_days: u16,
+    /// How many days after the allocation a plan may start at the earliest.
+    pub lead_days: u16,
+    /// How many dates a trainer's time off may skip in a plan.
+    pub max_skipped: u16,
+    /// When the cron runs: five fields, UTC.
+    pub cron: String,
+    /// How long records that everybody has handled are kept in the log.
+    pub log_retention: Duration,
+    /// Partitions of topics that are missing.
+    pub partitions: u32,
+    /// Seeds the jitter of pauses; the same seed gives the same pauses.
+    pub jitter_seed: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            batch: FetchLimit { records_max: 500, bytes_max: 4 << 20 },
+            attempts_max: 5,
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(10),
+            window_days: caravan_domain::window::WINDOW_DAYS_DEFAULT,
+            lead_days: 1,
+            max_skipped: 2,
+            cron: "0 2 * * *".to_owned(),
+            log_retention: Duration::from_secs(7 * 24 * 3600),
+            partitions: PARTITIONS_DEFAULT,
+            jitter_seed: 0,
+        }
+    }
+}
+
+/// Why the engine stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data, the schema or a setting is not as it must be.
+    #[error("{0}")]
+    Broken(String),
+    /// A stored position does not fit the log.
+    #[error(transparent)]
+    Position(#[from] positions::LostPosition),
+}
+
+impl From<PlatformError> for RunError {
+    fn from(error: PlatformError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// What the engine runs.
+pub struct Work {
+    /// The workers of this process.
+    pub workers: Vec<Box<dyn Worker>>,
+    /// Every worker there is, run here or not: what they have not read yet is kept in the log.
+    pub readers: Vec<Spec>,
+    /// The daily job, if this process may do it.
+    pub daily: Option<Arc<dyn cron::DailyJob>>,
+    /// Leave once the lags of `workers` and the outbox are empty.
+    pub until_idle: bool,
+    /// Names this process in leases and logs.
+    pub instance: String,
+}
+
+/// Runs workers, relay, cron and housekeeping until `stop` is requested or, if so asked, until
+/// nothing is left to do. A batch in hand is finished first.
+///
+/// # Errors
+/// If something is broken that waiting won't mend; everything else is waited out.
+pub async fn run(
+    platform: &Platform,
+    work: Work,
+    policy: &Policy,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+) -> Result<(), RunError> {
+    let created = wait_out(platform, policy, stop, async || platform.log.create_topics(policy.partitions).await).await?;
+    let Some(created) = created else { return Ok(()) };
+    if !created.is_empty() {
+        info!(topics = created.len(), "created topics");
+    }
+    let specs: Vec<Spec> = work.workers.iter().map(|worker| worker.spec()).collect();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, worker) in work.workers.into_iter().enumerate() {
+        let own = stats.worker(worker.spec().name);
+        let consumer = consumer::Consumer::new(platform.clone(), worker, policy.clone(), number as u64, own);
+        tasks.spawn(consumer.run(stop.clone()));
+    }
+    tasks.spawn(relay::run(platform.clone(), policy.clone(), stop.clone(), stats.clone()));
+    tasks.spawn(housekeeping::run(platform.clone(), work.readers, policy.clone(), stop.clone()));
+    let caught_up = cron::CaughtUp::default();
+    if let Some(job) = work.daily {
+        let cron = cron::Cron { platform: platform.clone(), job, policy: policy.clone(), instance: work.instance };
+        tasks.spawn(cron.run(stop.clone(), caught_up.clone()));
+    } else {
+        caught_up.note();
+    }
+    if work.until_idle {
+        tasks.spawn(idle::watch(platform.clone(), specs, caught_up, stop.clone(), stats.clone()));
+    }
+    finish(tasks, stop).await
+}
+
+/// Waits for every task; the first that fails stops the others.
+async fn finish(mut tasks: tokio::task::JoinSet<Result<(), RunError>>, stop: &Stop) -> Result<(), RunError> {
+    let mut first_failure = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let result = ended.unwrap_or_else(|failed| Err(RunError::Broken(format!("a task of the engine died: {failed}"))));
+        if result.is_err() {
+            stop.request();
+            first_failure = first_failure.and(result);
+        }
+    }
+    first_failure
+}
+
+/// Calls until the environment lets it succeed; `None` if stopped meanwhile.
+async fn wait_out<T>(
+    platform: &Platform,
+    policy: &Policy,
+    stop: &Stop,
+    mut call: impl AsyncFnMut() -> Result<T, PlatformError>,
+) -> Result<Option<T>, RunError> {
+    let mut backoff = backoff::Backoff::new(policy, u64::MAX);
+    loop {
+        match call().await {
+            Ok(value) => return Ok(Some(value)),
+            Err(PlatformError::Environment(problem)) => {
+                if backoff.pause(platform, stop, &problem, "start-up").await.is_break() {
+                    return Ok(None);
+                }
+            }
+            Err(broken) => return Err(broken.into()),
+        }
+    }
+}

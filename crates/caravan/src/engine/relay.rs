@@ -1,0 +1,53 @@
+//! The relay: publishes what transactions have written to the outbox, then forgets it.
+//!
+//! A crash between the two publishes again, under the same event ids; consumers know repeats.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::select;
+
+use super::backoff::Backoff;
+use super::{Policy, RunError, Stats, Stop};
+use crate::platform::{Platform, PlatformError};
+
+/// The slow poll behind the wake-ups.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// Runs until stopped; what is left in the outbox then is published by the next run.
+pub(crate) async fn run(platform: Platform, policy: Policy, stop: Stop, stats: Arc<Stats>) -> Result<(), RunError> {
+    let mut backoff = Backoff::new(&policy, 1_000);
+    while !stop.is_requested() {
+        match relay_once(&platform, policy.batch.records_max).await {
+            Ok(0) => {
+                backoff.reset();
+                select(platform.store.changed(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
+            }
+            Ok(published) => {
+                backoff.reset();
+                stats.published.fetch_add(published as u64, Ordering::Relaxed);
+            }
+            Err(PlatformError::Environment(problem)) => {
+                let _ = backoff.pause(&platform, &stop, &problem, "relay").await;
+            }
+            Err(broken) => return Err(broken.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Publishes the oldest rows of the outbox; returns how many.
+///
+/// # Errors
+/// The platform's; the rows stay in the outbox then.
+pub async fn relay_once(platform: &Platform, rows_max: usize) -> Result<usize, PlatformError> {
+    let rows = platform.store.outbox(rows_max).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let (ids, records): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.id, row.record)).unzip();
+    platform.log.publish(&records).await?;
+    platform.store.forget(&ids).await?;
+    Ok(ids.len())
+}

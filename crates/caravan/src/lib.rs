@@ -1,0 +1,13 @@
+//! Caravan: turns confirmed payments into scheduled lessons.
+//!
+//! `domain <- platform <- engine <- workers <- app <- cli`: an arrow reads "is used by".
+
+pub mod app;
+pub mod config;
+pub mod engine;
+pub mod platform;
+pub mod redrive;
+pub mod roster;
+pub mod sample;
+pub mod telemetry;
+pub mod workers;

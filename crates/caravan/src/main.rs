@@ -1,0 +1,7 @@
+//! The `caravan` program: arguments in, text or JSON out.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

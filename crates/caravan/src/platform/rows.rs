@@ -1,0 +1,215 @@
+//! What a store answers with.
+
+use std::collections::BTreeMap;
+
+use caravan_domain::allocation::ReservedTime;
+use caravan_domain::event::{Headers, Topic};
+use caravan_domain::plan::Slot;
+use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::log::TopicPartition;
+
+/// A group's stored position in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which partition.
+    pub at: TopicPartition,
+    /// The identity of the topic it was taken on.
+    pub topic_id: Uuid,
+    /// The offset of the next record to handle.
+    pub next_offset: u64,
+}
+
+/// A purchase's row.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    /// Its id.
+    pub id: Uuid,
+    /// Where it stands.
+    pub status: PurchaseStatus,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// What was confirmed.
+    pub confirmation: Confirmation,
+    /// The first bookable date, once allocated.
+    pub start_date: Option<Date>,
+    /// The end of its window (exclusive), once scheduled.
+    pub horizon: Option<Date>,
+    /// The active allocation, if there is one.
+    pub allocation: Option<Allocation>,
+    /// How many allocations it has had.
+    pub generations: u32,
+}
+
+/// An allocation's row.
+#[derive(Clone, Debug)]
+pub struct Allocation {
+    /// Its id.
+    pub id: Uuid,
+    /// Who teaches.
+    pub trainer_id: String,
+    /// When it was made.
+    pub allocated_at: Timestamp,
+    /// The first bookable date.
+    pub start_date: Date,
+    /// The chosen weekly times.
+    pub slots: Vec<Slot>,
+    /// Dates without a lesson.
+    pub skipped: Vec<Date>,
+}
+
+/// A trainer with their time and share, as allocation needs them.
+#[derive(Clone, Debug)]
+pub struct TrainerRow {
+    /// As the roster describes them.
+    pub trainer: Trainer,
+    /// Advanced by every allocation and edit.
+    pub version: i64,
+    /// Their share of the work, if they ever had any.
+    pub share: Option<i64>,
+    /// The time reserved of them; empty where not asked for.
+    pub calendar: Vec<ReservedTime>,
+}
+
+/// What changed in the roster since a version.
+#[derive(Clone, Debug, Default)]
+pub struct RosterChanges {
+    /// The version this brings one to.
+    pub version: i64,
+    /// The trainers that changed.
+    pub trainers: Vec<TrainerRow>,
+    /// The closures, whole.
+    pub closures: Vec<Closure>,
+}
+
+/// Which purchases to list.
+#[derive(Clone, Debug, Default)]
+pub struct PurchaseFilter {
+    /// Only this one.
+    pub id: Option<Uuid>,
+    /// Only with this status.
+    pub status: Option<PurchaseStatus>,
+    /// Only of this student.
+    pub student_id: Option<String>,
+}
+
+/// A row of a list, and where the next page begins.
+pub type Cursor = i64;
+
+/// Which sessions to list.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Only of this purchase.
+    pub purchase_id: Option<Uuid>,
+    /// Only of this trainer.
+    pub trainer_id: Option<String>,
+    /// Only of this student.
+    pub student_id: Option<String>,
+    /// Only with a planned local date from here on.
+    pub from: Option<Date>,
+    /// Only with a planned local date up to here, inclusive.
+    pub until: Option<Date>,
+}
+
+/// A session's row.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// Who teaches.
+    pub trainer_id: String,
+    /// Who is taught.
+    pub student_id: String,
+    /// From 1.
+    pub ordinal: u32,
+    /// The planned date in the student's zone.
+    pub local_date: Date,
+    /// Start.
+    pub starts_at: Timestamp,
+    /// End.
+    pub ends_at: Timestamp,
+    /// The student's zone.
+    pub time_zone: String,
+    /// `scheduled`, `completed`, `missed` or `cancelled`.
+    pub status: String,
+}
+
+/// A dead letter's row.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: i64,
+    /// Where the record stands.
+    pub topic: Topic,
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: u64,
+    /// The group that set it aside.
+    pub consumer_group: String,
+    /// The stable code.
+    pub reason: String,
+    /// In words.
+    pub detail: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How often it had been sent again before.
+    pub redrives: u32,
+    /// The original key.
+    pub key: Option<Vec<u8>>,
+    /// The original value.
+    pub value: Option<Vec<u8>>,
+    /// The dead letter's headers.
+    pub headers: Headers,
+    /// When it was set aside.
+    pub failed_at: Timestamp,
+    /// When it was sent again, if it was.
+    pub redriven_at: Option<Timestamp>,
+    /// The repaired value it was sent with, if it was.
+    pub repaired: Option<Vec<u8>>,
+}
+
+/// Which dead letters to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeadLetterFilter {
+    /// Only these.
+    pub ids: Vec<i64>,
+    /// Only with this reason.
+    pub reason: Option<String>,
+    /// Only those not sent again yet.
+    pub waiting: bool,
+}
+
+/// A purchase on the waitlist.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// Since when.
+    pub waitlisted_at: Timestamp,
+    /// The roster version it was last judged on.
+    pub seen_version: i64,
+    /// The receipt of that judgement, as JSON.
+    pub receipt: String,
+}
+
+/// Numbers of the store as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Purchases by status.
+    pub purchases: BTreeMap<String, u64>,
+    /// Sessions by status.
+    pub sessions: BTreeMap<String, u64>,
+    /// Dead letters by reason.
+    pub dead_letters: BTreeMap<String, u64>,
+    /// Trainers.
+    pub trainers: u64,
+    /// Unpublished outbox rows.
+    pub outbox: u64,
+}

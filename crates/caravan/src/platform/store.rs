@@ -1,0 +1,135 @@
+//! The store: what has happened. Reads for workers and people, one commit for the engine.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use caravan_domain::allocation::ReservedTime;
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::PlatformError;
+use super::log::NewRecord;
+use super::rows::{
+    Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, RosterChanges, Session, SessionFilter,
+    Totals, TrainerRow, Waiting,
+};
+use super::transaction::{CommitError, Transaction};
+
+/// What a worker may read. Each call answers for many at once, in one round trip or a few.
+#[async_trait]
+pub trait Reads: Send + Sync {
+    /// The purchases with these ids that exist, in no particular order.
+    async fn purchases(&self, ids: &[Uuid]) -> Result<Vec<Purchase>, PlatformError>;
+    /// For each `(student, subject)` (the subject folded) the trainer of the student's latest
+    /// allocation of that subject, where there is one.
+    async fn previous_trainers(
+        &self,
+        asked: &[(String, String)],
+    ) -> Result<Vec<((String, String), String)>, PlatformError>;
+    /// The time reserved of these students; those without any are left out.
+    async fn student_calendars(&self, ids: &[String]) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError>;
+    /// The roster version alone.
+    async fn roster_version(&self) -> Result<i64, PlatformError>;
+    /// The trainers that changed after `since` (all with `None`) with their calendars, and the
+    /// closures, as of one moment.
+    async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError>;
+    /// These trainers as they are now, with their calendars.
+    async fn trainers(&self, ids: &[String]) -> Result<Vec<TrainerRow>, PlatformError>;
+    /// Purchases on the waitlist that were judged on an older roster than `version`, oldest first.
+    async fn waiting_below(&self, version: i64, limit: usize) -> Result<Vec<Purchase>, PlatformError>;
+    /// Purchases `allocated` or `scheduled` with an active allocation whose horizon (or, where
+    /// there is none yet, nothing) is before what it should be today, in the order of their ids
+    /// from after `after` on: `horizon < max(today, start_date) + window_days`. Those without a
+    /// horizon are left out: the session worker gives them their first window.
+    async fn windows_due(
+        &self,
+        today: Date,
+        window_days: u16,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Purchase>, PlatformError>;
+    /// How many sessions still `scheduled` ended at or before then (counting stops at a bound).
+    async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError>;
+    /// The stored positions of a group.
+    async fn positions(&self, group: &str) -> Result<Vec<Position>, PlatformError>;
+}
+
+/// What people and tools read beside it: lists page by a cursor, in a stable order.
+#[async_trait]
+pub trait Lists: Send + Sync {
+    /// Purchases, oldest first.
+    async fn list_purchases(
+        &self,
+        filter: &PurchaseFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Purchase)>, PlatformError>;
+    /// Sessions by start, then purchase. The cursor counts rows.
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Session)>, PlatformError>;
+    /// Dead letters by id; the cursor is the id.
+    async fn list_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, PlatformError>;
+    /// Trainers by id, from after this id on.
+    async fn list_trainers(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(Trainer, i64)>, PlatformError>;
+    /// The trainers with these ids and their versions, without calendars.
+    async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError>;
+    /// The closures, by date.
+    async fn closures(&self) -> Result<Vec<Closure>, PlatformError>;
+    /// The waitlist row of a purchase.
+    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError>;
+    /// The receipt of an allocation, as JSON.
+    async fn receipt(&self, allocation_id: Uuid) -> Result<Option<String>, PlatformError>;
+    /// All stored positions, with their group.
+    async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError>;
+    /// Numbers of the whole.
+    async fn totals(&self) -> Result<Totals, PlatformError>;
+}
+
+/// A row of the outbox.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// Its id, to forget it by.
+    pub id: i64,
+    /// What is to be published.
+    pub record: NewRecord,
+}
+
+/// The store.
+#[async_trait]
+pub trait Store: Reads + Lists {
+    /// Applies a transaction whole or not at all; when it returns, it is durable.
+    ///
+    /// A position that is not stored yet counts as being at `from`, whatever that is, once.
+    async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError>;
+    /// Notes the positions of partitions that the group has none for yet.
+    async fn begin_positions(&self, group: &str, positions: &[Position]) -> Result<(), PlatformError>;
+    /// The oldest outbox rows.
+    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, PlatformError>;
+    /// Forgets outbox rows that were published.
+    async fn forget(&self, ids: &[i64]) -> Result<(), PlatformError>;
+    /// Takes or renews a lease for `holder` until `now + ttl`; false while another holds it.
+    async fn lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool, PlatformError>;
+    /// Gives a lease back.
+    async fn release(&self, name: &str, holder: &str) -> Result<(), PlatformError>;
+    /// The due time of the cron's last finished run.
+    async fn cron_last(&self) -> Result<Option<Timestamp>, PlatformError>;
+    /// Returns when something may have changed in the store, at the latest after `at_most`.
+    async fn changed(&self, at_most: Duration);
+    /// Whether a transaction can be written now; tells failures of the store from those of a record.
+    async fn probe(&self) -> Result<(), PlatformError>;
+}

@@ -1,0 +1,253 @@
+//! Everything a batch does, as one value: a store applies it whole or not at all.
+
+use caravan_domain::allocation::ReservedTime;
+use caravan_domain::event::Headers;
+use caravan_domain::plan::Slot;
+use caravan_domain::purchase::Confirmation;
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::PlatformError;
+use super::log::{NewRecord, TopicPartition};
+
+/// One transaction: positions, effects and events together.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    /// The consumer group whose positions advance; empty if none do.
+    pub group: &'static str,
+    /// Compare-and-set of each position.
+    pub advances: Vec<Advance>,
+    /// What changes in the tables.
+    pub effects: Effects,
+    /// What is to be told, in order.
+    pub outbox: Vec<NewRecord>,
+    /// Records set aside. The store adds a row for each; the record for the dead-letter queue is
+    /// in `outbox`.
+    pub dead_letters: Vec<NewDeadLetter>,
+}
+
+/// A position's step: it must be at `from`, it will be at `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// Which partition.
+    pub at: TopicPartition,
+    /// The next offset the group is at.
+    pub from: u64,
+    /// The next offset it will be at.
+    pub to: u64,
+}
+
+/// What changes in the tables.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Purchases to record. One that exists is a [`Conflict`](CommitError::Conflict).
+    pub purchases: Vec<NewPurchase>,
+    /// Allocations; each purchase must be `created` or `waitlisted` and becomes `allocated`, and
+    /// its waitlist row goes.
+    pub allocations: Vec<NewAllocation>,
+    /// Waitlistings; each purchase must be `created` or `waitlisted` and becomes `waitlisted`. The
+    /// first waitlisting's time stands.
+    pub waitlistings: Vec<NewWaitlisting>,
+    /// Trainers whose calendar an allocation fills, sorted by id: compare-and-set of the version.
+    pub trainers: Vec<TrainerTouch>,
+    /// Windows that are extended; the purchase must be `allocated` or `scheduled` and becomes
+    /// `scheduled`.
+    pub windows: Vec<WindowExtension>,
+    /// Marks sessions that ended at or before this instant `completed`, and purchases whose last
+    /// session that was; at most [`COMPLETED_SESSIONS_MAX`] sessions a transaction.
+    pub completed_as_of: Option<Timestamp>,
+    /// Trainers of an import, whole, with the version they were read at (`None`: must be new).
+    pub roster: Vec<TrainerEdit>,
+    /// The company-wide closures, whole, if they change.
+    pub closures: Option<Vec<Closure>>,
+    /// Raises the roster version even if no trainer or closure changed, so that the waitlist is
+    /// looked at again. (Edits of trainers and closures raise it anyway.)
+    pub look_again: bool,
+    /// Marks dead letters as sent again.
+    pub redriven: Vec<Redriven>,
+    /// Notes that the cron's run that was due then is done.
+    pub cron_done: Option<Timestamp>,
+    /// Moves positions of groups by hand (replay).
+    pub replays: Vec<Replay>,
+}
+
+/// How many sessions one transaction marks `completed`.
+pub const COMPLETED_SESSIONS_MAX: usize = 5_000;
+
+/// A purchase to record.
+#[derive(Clone, Debug)]
+pub struct NewPurchase {
+    /// Derived from the payment.
+    pub id: Uuid,
+    /// When it is recorded.
+    pub created_at: Timestamp,
+    /// What was confirmed.
+    pub confirmation: Confirmation,
+}
+
+/// A trainer bound to a purchase, with the time it takes.
+#[derive(Clone, Debug)]
+pub struct NewAllocation {
+    /// Derived from the purchase and the generation.
+    pub id: Uuid,
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// Whose time is reserved beside the trainer's.
+    pub student_id: String,
+    /// Who teaches.
+    pub trainer_id: String,
+    /// 1 for the first allocation of the purchase.
+    pub generation: u32,
+    /// The chosen weekly times.
+    pub slots: Vec<Slot>,
+    /// The first bookable date.
+    pub start_date: Date,
+    /// Dates without a lesson.
+    pub skipped: Vec<Date>,
+    /// The time the whole plan takes, of the trainer and of the student alike.
+    pub reserved: Vec<ReservedTime>,
+    /// The receipt, as JSON.
+    pub receipt: String,
+    /// When.
+    pub allocated_at: Timestamp,
+}
+
+/// A purchase nobody fits.
+#[derive(Clone, Debug)]
+pub struct NewWaitlisting {
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// When the wait began.
+    pub waitlisted_at: Timestamp,
+    /// The roster version the decision was made on.
+    pub seen_version: i64,
+    /// The receipt, as JSON.
+    pub receipt: String,
+}
+
+/// A trainer's version steps by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainerTouch {
+    /// Which.
+    pub trainer_id: String,
+    /// The version the decision was made on.
+    pub version: i64,
+    /// The share after it, see `caravan_domain::allocation`.
+    pub share: i64,
+}
+
+/// A purchase's window is extended.
+#[derive(Clone, Debug)]
+pub struct WindowExtension {
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// The allocation that must still be the active one.
+    pub allocation_id: Uuid,
+    /// Who teaches.
+    pub trainer_id: String,
+    /// The horizon the decision was made on; `None` before the first window.
+    pub from: Option<Date>,
+    /// The horizon after it, later than `from`.
+    pub until: Date,
+    /// The sessions added.
+    pub sessions: Vec<NewSession>,
+}
+
+/// A session to put in the calendar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Derived from purchase and ordinal.
+    pub id: Uuid,
+    /// From 1.
+    pub ordinal: u32,
+    /// The planned date in the student's zone.
+    pub local_date: Date,
+    /// Start.
+    pub starts_at: Timestamp,
+    /// End.
+    pub ends_at: Timestamp,
+}
+
+/// A trainer as they shall be.
+#[derive(Clone, Debug)]
+pub struct TrainerEdit {
+    /// All of them.
+    pub trainer: Trainer,
+    /// The version they were read at; `None` if they were not there.
+    pub version: Option<i64>,
+}
+
+/// A record set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDeadLetter {
+    /// Where it stands.
+    pub at: TopicPartition,
+    /// Its offset.
+    pub offset: u64,
+    /// The group that set it aside.
+    pub group: &'static str,
+    /// The stable code.
+    pub reason: &'static str,
+    /// In words.
+    pub detail: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How often it had been sent again before.
+    pub redrives: u32,
+    /// The original key.
+    pub key: Option<Vec<u8>>,
+    /// The original value.
+    pub value: Option<Vec<u8>>,
+    /// The headers of the dead letter: the original ones and those that tell why.
+    pub headers: Headers,
+    /// When.
+    pub failed_at: Timestamp,
+}
+
+/// A dead letter that is sent again.
+#[derive(Clone, Debug)]
+pub struct Redriven {
+    /// Its id; it must not have been redriven before.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// The repaired value, if it was not sent as it was.
+    pub repaired: Option<Vec<u8>>,
+}
+
+/// A position moved by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The consumer group.
+    pub group: String,
+    /// The partition.
+    pub at: TopicPartition,
+    /// The topic's identity, which is noted anew.
+    pub topic_id: Uuid,
+    /// The next offset.
+    pub to: u64,
+}
+
+/// Why a transaction was not applied. Nothing of it was, unless its acknowledgement was lost.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Another owner has advanced a position: read the positions again.
+    #[error("another consumer of the group has advanced {0}")]
+    PositionMoved(String),
+    /// The tables are not as they were when the decision was made: look again.
+    #[error("{what} changed meanwhile")]
+    Conflict {
+        /// What changed, in words, with its id.
+        what: String,
+        /// The trainers that must be read again.
+        trainers: Vec<String>,
+    },
+    /// The store refuses the content: the same transaction fails again.
+    #[error("the database refuses it: {0}")]
+    Refused(String),
+    /// What surrounds us is at fault.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+}

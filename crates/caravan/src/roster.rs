@@ -1,0 +1,189 @@
+//! Taking over a roster or closures from a file: all of it or nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use caravan_domain::event::{Event, TrainerChanged};
+use caravan_domain::ids::event_id;
+use caravan_domain::trainer::{Closure, Trainer, TrainerPatch};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::engine::event_record;
+use crate::platform::transaction::{CommitError, Effects, Transaction, TrainerEdit};
+use crate::platform::{Platform, PlatformError};
+
+mod file;
+
+pub use file::{Entry, FILE_BYTES_MAX, Format, LineFault, closures_of, trainers_of};
+
+/// Trainers that are read at once.
+const TRAINERS_READ_MAX: usize = 1_000;
+/// How often an import is tried while others keep changing the trainers it is about.
+const ATTEMPTS_MAX: u32 = 200;
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Who tells of the change (CloudEvents `source`).
+const SOURCE: &str = "/caravan/trainers/import";
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Entries that were not there.
+    pub new: u64,
+    /// Entries that are other than they were.
+    pub changed: u64,
+    /// Entries that are as they were.
+    pub unchanged: u64,
+    /// Entries that were there and are not any more.
+    pub removed: u64,
+}
+
+/// Why an import did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Lines can't be taken over.
+    #[error("{} of the file are wrong; nothing was imported", lines(.0))]
+    Faults(Vec<LineFault>),
+    /// Others changed the same trainers again and again.
+    #[error("the trainers of the file kept changing while they were imported; nothing was imported, try again")]
+    Contended,
+    /// The store refused.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+fn lines(faults: &[LineFault]) -> String {
+    let lines: BTreeSet<u64> = faults.iter().map(|fault| fault.line).collect();
+    if lines.len() == 1 { "1 line".to_owned() } else { format!("{} lines", lines.len()) }
+}
+
+impl From<PlatformError> for ImportError {
+    fn from(error: PlatformError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+/// Updates or adds the trainers of `entries`; those not named stay as they are.
+pub async fn import_trainers(platform: &Platform, entries: &[Entry<TrainerPatch>]) -> Result<Imported, ImportError> {
+    for _ in 0..ATTEMPTS_MAX {
+        let existing = existing(platform, entries).await?;
+        let roster_version = platform.store.roster_version().await? + 1;
+        let (edits, imported) = edits(entries, &existing).map_err(ImportError::Faults)?;
+        if edits.is_empty() {
+            return Ok(imported);
+        }
+        let now = platform.clock.now();
+        let outbox = edits.iter().map(|edit| changed(&edit.trainer, roster_version, now)).map(event_record).collect();
+        let effects = Effects { roster: edits, ..Effects::default() };
+        match platform.store.commit(&Transaction { effects, outbox, ..Transaction::default() }).await {
+            Ok(()) => return Ok(imported),
+            Err(CommitError::Conflict { .. }) => platform.clock.sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ImportError::Contended)
+}
+
+/// Adds closures, or with `replace` makes them the only ones.
+pub async fn import_closures(
+    platform: &Platform,
+    entries: &[Entry<Closure>],
+    replace: bool,
+) -> Result<Imported, ImportError> {
+    let had: BTreeSet<Closure> = platform.store.closures().await?.into_iter().collect();
+    let named: BTreeSet<Closure> = entries.iter().map(|entry| entry.content.clone()).collect();
+    let kept = if replace { named.clone() } else { had.union(&named).cloned().collect() };
+    let imported = Imported {
+        new: named.difference(&had).count() as u64,
+        changed: 0,
+        unchanged: named.intersection(&had).count() as u64,
+        removed: had.difference(&kept).count() as u64,
+    };
+    if kept != had {
+        let effects = Effects { closures: Some(kept.into_iter().collect()), ..Effects::default() };
+        platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
+    }
+    Ok(imported)
+}
+
+async fn existing(
+    platform: &Platform,
+    entries: &[Entry<TrainerPatch>],
+) -> Result<HashMap<String, (Trainer, i64)>, PlatformError> {
+    let ids: Vec<String> =
+        entries.iter().filter_map(|entry| entry.content.trainer_id()).map(str::to_owned).collect();
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(TRAINERS_READ_MAX) {
+        for (trainer, version) in platform.store.trainer_terms(ids).await? {
+            found.insert(trainer.trainer_id.clone(), (trainer, version));
+        }
+    }
+    Ok(found)
+}
+
+/// What changes, or every fault there is.
+fn edits(
+    entries: &[Entry<TrainerPatch>],
+    existing: &HashMap<String, (Trainer, i64)>,
+) -> Result<(Vec<TrainerEdit>, Imported), Vec<LineFault>> {
+    let (mut edits, mut imported, mut faults) = (Vec::new(), Imported::default(), Vec::new());
+    for Entry { line, content } in entries {
+        let was = content.trainer_id().and_then(|id| existing.get(id));
+        match content.clone().onto(was.map(|(trainer, _)| trainer.clone())) {
+            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| LineFault { line: *line, fault })),
+            Ok(trainer) => match was {
+                Some((had, _)) if *had == trainer => imported.unchanged += 1,
+                Some((_, version)) => {
+                    imported.changed += 1;
+                    edits.push(TrainerEdit { trainer, version: Some(*version) });
+                }
+                None => {
+                    imported.new += 1;
+                    edits.push(TrainerEdit { trainer, version: None });
+                }
+            },
+        }
+    }
+    if faults.is_empty() { Ok((edits, imported)) } else { Err(faults) }
+}
+
+/// The event that tells of a trainer's new terms.
+fn changed(trainer: &Trainer, roster_version: i64, now: Timestamp) -> Event {
+    let key = trainer.trainer_id.clone();
+    let about = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("urn:caravan:trainer:{key}").as_bytes());
+    let id = event_id(about, &format!("trainer-changed:{roster_version}"));
+    let payload = TrainerChanged { trainer_id: key, roster_version, changed_at: now };
+    Event::telling(&payload, id, now, SOURCE, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(lines: &str) -> Vec<Entry<TrainerPatch>> {
+        trainers_of(lines.as_bytes(), Format::JsonLines).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_new_or_other_than_it_was_is_written() {
+        let lines = entries(
+            "{\"trainer_id\":\"a\",\"time_zone\":\"UTC\",\"name\":\"Ann\"}\n{\"trainer_id\":\"b\",\"time_zone\":\"UTC\"}",
+        );
+        let (first, imported) = edits(&lines, &HashMap::new()).unwrap();
+        assert_eq!((imported.new, imported.changed, imported.unchanged), (2, 0, 0));
+        let existing: HashMap<_, _> =
+            first.into_iter().map(|edit| (edit.trainer.trainer_id.clone(), (edit.trainer, 7))).collect();
+        let again = entries("{\"trainer_id\":\"a\",\"name\":\"Anna\"}\n{\"trainer_id\":\"b\",\"time_zone\":\"UTC\"}");
+        let (second, imported) = edits(&again, &existing).unwrap();
+        assert_eq!((imported.new, imported.changed, imported.unchanged), (0, 1, 1));
+        assert_eq!(second.len(), 1);
+        assert_eq!((second[0].trainer.name.as_deref(), second[0].version), (Some("Anna"), Some(7)));
+    }
+
+    #[test]
+    fn a_new_trainer_without_a_zone_is_a_fault_of_its_line() {
+        let faults = edits(&entries("\n{\"trainer_id\":\"a\"}"), &HashMap::new()).unwrap_err();
+        assert_eq!((faults[0].line, faults[0].fault.pointer.as_str()), (2, "/time_zone"));
+    }
+}

@@ -1,0 +1,314 @@
+//! `purchase-created` finds its trainer, or waits; whoever waits is looked at again whenever a
+//! change could help, before anybody newer.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use caravan_domain::allocation::{self, Booking, Calendar, Decision, Request, Roster, TrainerState, Waitlisting};
+use caravan_domain::event::{Event, PurchaseWaitlisted, Topic, TrainerAllocated, purchase_id_of, trainer_id_of};
+use caravan_domain::ids;
+use caravan_domain::purchase::{PurchaseStatus, folded};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::read_all;
+use super::session::unknown_purchase;
+use crate::engine::Policy;
+use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
+use crate::platform::PlatformError;
+use crate::platform::log::Record;
+use crate::platform::rows::{Purchase, TrainerRow};
+use crate::platform::store::Reads;
+use crate::platform::transaction::{NewAllocation, NewWaitlisting, TrainerTouch};
+
+/// The allocation worker's fixed facts.
+pub const SPEC: Spec = Spec {
+    name: "AllocationWorker",
+    group: "trainer-allocation-workers",
+    topics: &[Topic::PurchaseCreated, Topic::PurchaseCancelled, Topic::TrainerChanged],
+};
+const SOURCE: &str = "/caravan/allocation";
+
+/// Allocates. It keeps the roster warm; the store's compare-and-set of each trainer's version
+/// refuses a decision made on an old picture.
+pub struct AllocationWorker {
+    roster: Roster,
+    versions: HashMap<String, i64>,
+    /// The roster version the picture is of; `None` before the first read.
+    seen: Option<i64>,
+    /// Whether everybody on the waitlist has been judged on that version.
+    swept: bool,
+    /// Bookings of an outcome that is being committed.
+    pending: Vec<Booking>,
+    /// Trainers whose picture may be wrong.
+    doubtful: Vec<String>,
+    batch_max: usize,
+}
+
+impl AllocationWorker {
+    /// A worker that knows no trainer yet.
+    pub fn new(policy: &Policy) -> Self {
+        let rules = allocation::Policy { max_skipped: policy.max_skipped, lead_days: policy.lead_days };
+        Self {
+            roster: Roster::new(rules),
+            versions: HashMap::new(),
+            seen: None,
+            swept: false,
+            pending: Vec::new(),
+            doubtful: Vec::new(),
+            batch_max: policy.batch.records_max,
+        }
+    }
+}
+
+#[async_trait]
+impl Worker for AllocationWorker {
+    fn spec(&self) -> Spec {
+        SPEC
+    }
+
+    async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
+        let mut outcome = Outcome::default();
+        let told = read_all(batch, &mut outcome, |record, envelope| match record.at.topic {
+            Topic::PurchaseCreated => purchase_id_of(&envelope.data).map(Some),
+            Topic::TrainerChanged => trainer_id_of(&envelope.data).map(|_| None),
+            _ => purchase_id_of(&envelope.data).map(|_| None),
+        });
+        let mut parents = BTreeMap::new();
+        let mut wanted = Vec::new();
+        for (index, traceparent, purchase_id) in told {
+            match purchase_id {
+                Some(id) if parents.contains_key(&id) => outcome.duplicates += 1,
+                Some(id) => {
+                    parents.insert(id, traceparent);
+                    wanted.push((index, id));
+                }
+                // A change of the roster is read with its version, whether it is told or not.
+                None => outcome.done += 1,
+            }
+        }
+        let ids: Vec<Uuid> = wanted.iter().map(|(_, id)| *id).collect();
+        let purchases = reads.purchases(&ids).await?;
+        let found: HashMap<Uuid, PurchaseStatus> =
+            purchases.iter().map(|purchase| (purchase.id, purchase.status)).collect();
+        for (index, id) in wanted {
+            match found.get(&id) {
+                None => outcome.rejected.push((index, unknown_purchase(id))),
+                Some(PurchaseStatus::Created) => outcome.done += 1,
+                Some(_) => outcome.duplicates += 1,
+            }
+        }
+        let fresh = purchases.into_iter().filter(|purchase| purchase.status == PurchaseStatus::Created).collect();
+        self.allocate(&mut outcome, fresh, &parents, reads, now).await?;
+        Ok(outcome)
+    }
+
+    async fn look_around(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<Option<Outcome>, WorkError> {
+        self.refresh(reads).await?;
+        let Some(version) = self.seen.filter(|_| !self.swept) else { return Ok(None) };
+        let waiting = reads.waiting_below(version, self.batch_max).await?;
+        if waiting.is_empty() {
+            self.swept = true;
+            return Ok(None);
+        }
+        let mut outcome = Outcome::default();
+        self.allocate(&mut outcome, waiting, &BTreeMap::new(), reads, now).await?;
+        Ok(Some(outcome))
+    }
+
+    fn committed(&mut self) {
+        for booking in std::mem::take(&mut self.pending) {
+            self.roster.book(&booking);
+        }
+    }
+
+    fn not_committed(&mut self) {
+        self.doubtful.extend(self.pending.drain(..).map(|booking| booking.trainer_id));
+    }
+}
+
+impl AllocationWorker {
+    /// Brings the picture up to date: what changed in the roster, and trainers it was wrong about.
+    async fn refresh(&mut self, reads: &dyn Reads) -> Result<(), PlatformError> {
+        if self.seen != Some(reads.roster_version().await?) {
+            let changes = reads.roster_changes(self.seen).await?;
+            self.roster.set_closures(changes.closures);
+            self.take_over(changes.trainers);
+            self.seen = Some(changes.version);
+            self.swept = false;
+        }
+        if !self.doubtful.is_empty() {
+            let trainers = reads.trainers(&self.doubtful).await?;
+            self.doubtful.clear();
+            self.take_over(trainers);
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, trainers: Vec<TrainerRow>) {
+        for row in trainers {
+            self.versions.insert(row.trainer.trainer_id.clone(), row.version);
+            let calendar = Calendar::from_rows(row.calendar);
+            self.roster.upsert(TrainerState { trainer: row.trainer, calendar, share: row.share });
+        }
+    }
+
+    /// Decides for these purchases, oldest first, and adds what follows to the outcome.
+    async fn allocate(
+        &mut self,
+        outcome: &mut Outcome,
+        mut purchases: Vec<Purchase>,
+        parents: &BTreeMap<Uuid, Option<String>>,
+        reads: &dyn Reads,
+        now: Timestamp,
+    ) -> Result<(), WorkError> {
+        if purchases.is_empty() {
+            return Ok(());
+        }
+        purchases.sort_by_key(|purchase| (purchase.created_at, purchase.id));
+        let requests = requests(&purchases, reads).await?;
+        let decisions = self.roster.allocate(&requests, now);
+        for (purchase, decision) in purchases.iter().zip(decisions) {
+            let parent = parents.get(&purchase.id).and_then(Option::as_deref);
+            match decision {
+                Decision::Allocated(booking) => {
+                    allocated(outcome, purchase, &booking, now, parent)?;
+                    self.pending.push(booking);
+                }
+                Decision::Waitlisted(waitlisting) => {
+                    waitlisted(outcome, purchase, &waitlisting, self.seen.unwrap_or(0), now, parent)?;
+                }
+            }
+        }
+        outcome.effects.trainers = self.touches();
+        Ok(())
+    }
+
+    /// Each trainer who got a plan, by id: their version steps once, whatever they got.
+    fn touches(&mut self) -> Vec<TrainerTouch> {
+        let mut shares: BTreeMap<&str, i64> = BTreeMap::new();
+        for booking in &self.pending {
+            let share = shares.entry(&booking.trainer_id).or_insert(booking.share_after);
+            *share = booking.share_after.max(*share);
+        }
+        let versions = &mut self.versions;
+        let touch = |(trainer_id, share): (&str, i64)| {
+            let version = versions.get_mut(trainer_id).map_or(0, |version| {
+                *version += 1;
+                *version - 1
+            });
+            TrainerTouch { trainer_id: trainer_id.to_owned(), version, share }
+        };
+        shares.into_iter().map(touch).collect()
+    }
+}
+
+/// What the rules need to know of each purchase, in the same order.
+async fn requests(purchases: &[Purchase], reads: &dyn Reads) -> Result<Vec<Request>, PlatformError> {
+    let mut students: Vec<String> =
+        purchases.iter().map(|purchase| purchase.confirmation.student.id.clone()).collect();
+    students.sort_unstable();
+    students.dedup();
+    let asked: Vec<(String, String)> = purchases.iter().map(student_and_subject).collect();
+    let calendars: HashMap<String, Calendar> = reads
+        .student_calendars(&students)
+        .await?
+        .into_iter()
+        .map(|(student, rows)| (student, Calendar::from_rows(rows)))
+        .collect();
+    let previous: HashMap<(String, String), String> = reads.previous_trainers(&asked).await?.into_iter().collect();
+    let request = |(purchase, asked): (&Purchase, &(String, String))| {
+        let confirmation = &purchase.confirmation;
+        Request {
+            purchase_id: purchase.id,
+            student_id: confirmation.student.id.clone(),
+            time_zone: confirmation.student.time_zone.clone(),
+            languages: confirmation.student.languages.clone(),
+            course: confirmation.course.clone(),
+            plan: confirmation.plan.clone(),
+            preferred_trainer_id: confirmation.preferred_trainer_id.clone(),
+            previous_trainer_id: previous.get(asked).cloned(),
+            student_calendar: calendars.get(&confirmation.student.id).cloned().unwrap_or_default(),
+        }
+    };
+    Ok(purchases.iter().zip(&asked).map(request).collect())
+}
+
+fn student_and_subject(purchase: &Purchase) -> (String, String) {
+    (purchase.confirmation.student.id.clone(), folded(&purchase.confirmation.course.subject))
+}
+
+fn allocated(
+    outcome: &mut Outcome,
+    purchase: &Purchase,
+    booking: &Booking,
+    now: Timestamp,
+    parent: Option<&str>,
+) -> Result<(), WorkError> {
+    let generation = purchase.generations + 1;
+    let id = ids::allocation_id(purchase.id, generation);
+    let confirmation = &purchase.confirmation;
+    let payload = TrainerAllocated {
+        purchase_id: purchase.id,
+        allocation_id: id,
+        trainer_id: booking.trainer_id.clone(),
+        student_id: confirmation.student.id.clone(),
+        allocated_at: now,
+        start_date: booking.start_date,
+        slots: booking.slots.clone(),
+        time_zone: confirmation.student.time_zone.clone(),
+        plan: confirmation.plan.clone(),
+        metadata: confirmation.metadata.clone(),
+    };
+    let event_id = ids::event_id(id, "trainer-allocated");
+    outcome.events.push(Event::telling(&payload, event_id, now, SOURCE, parent).map_err(unwritable)?);
+    outcome.effects.allocations.push(NewAllocation {
+        id,
+        purchase_id: purchase.id,
+        student_id: payload.student_id,
+        trainer_id: payload.trainer_id,
+        generation,
+        slots: payload.slots,
+        start_date: booking.start_date,
+        skipped: booking.skipped.clone(),
+        reserved: booking.reserved.clone(),
+        receipt: serde_json::to_string(&booking.receipt).map_err(unwritable)?,
+        allocated_at: now,
+    });
+    Ok(())
+}
+
+fn waitlisted(
+    outcome: &mut Outcome,
+    purchase: &Purchase,
+    waitlisting: &Waitlisting,
+    seen_version: i64,
+    now: Timestamp,
+    parent: Option<&str>,
+) -> Result<(), WorkError> {
+    let confirmation = &purchase.confirmation;
+    // Told once per wait: a purchase that waits already is only judged anew.
+    if purchase.status == PurchaseStatus::Created {
+        let reasons = waitlisting.receipt.removed.iter().map(|(rule, count)| (rule.name().to_owned(), *count));
+        let payload = PurchaseWaitlisted {
+            purchase_id: purchase.id,
+            student_id: confirmation.student.id.clone(),
+            waitlisted_at: now,
+            reasons: reasons.collect(),
+            metadata: confirmation.metadata.clone(),
+        };
+        let event_id = ids::event_id(purchase.id, &format!("purchase-waitlisted:{}", purchase.generations + 1));
+        outcome.events.push(Event::telling(&payload, event_id, now, SOURCE, parent).map_err(unwritable)?);
+    }
+    outcome.effects.waitlistings.push(NewWaitlisting {
+        purchase_id: purchase.id,
+        waitlisted_at: now,
+        seen_version,
+        receipt: serde_json::to_string(&waitlisting.receipt).map_err(unwritable)?,
+    });
+    Ok(())
+}
+
+fn unwritable(error: serde_json::Error) -> WorkError {
+    WorkError::Failed(format!("could not be written as JSON: {error}"))
+}

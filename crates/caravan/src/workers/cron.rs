@@ -1,0 +1,90 @@
+//! The cron: extends every window that is due, and marks what is over.
+
+use async_trait::async_trait;
+use caravan_domain::window::today;
+use jiff::Timestamp;
+use tracing::info;
+
+use super::window;
+use crate::engine::cron::{ByHand, DailyJob, Keep};
+use crate::engine::worker::{Outcome, WorkError};
+use crate::engine::{Policy, batch_transaction};
+use crate::platform::transaction::{CommitError, Effects, Transaction};
+use crate::platform::{Platform, PlatformError};
+
+/// How many purchases are extended in one transaction.
+const BATCH: usize = 500;
+
+/// The daily job.
+pub struct ExtendWindows {
+    window_days: u16,
+}
+
+impl ExtendWindows {
+    /// By this policy.
+    pub fn new(policy: &Policy) -> Self {
+        Self { window_days: policy.window_days }
+    }
+
+    /// Extends the windows that are due as of then; returns how many purchases that were.
+    async fn extend_all(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<usize, CommitError> {
+        let (mut after, mut extended) = (None, 0);
+        let target = window::Target { today: today(as_of), window_days: self.window_days };
+        loop {
+            let due = platform.store.windows_due(target.today, target.window_days, after, BATCH).await?;
+            let Some(last) = due.last() else { return Ok(extended) };
+            after = Some(last.id);
+            let (mut outcome, now) = (Outcome::default(), platform.clock.now());
+            for purchase in &due {
+                let Some(allocation) = &purchase.allocation else { continue };
+                window::extend(&mut outcome, purchase, allocation, target, now, None).map_err(broken)?;
+            }
+            extended += outcome.effects.windows.len();
+            // Whoever else extended one of them meanwhile did the same: what is left is due next time.
+            match platform.store.commit(&batch_transaction(outcome)).await {
+                Ok(()) => {}
+                Err(CommitError::Conflict { .. }) => after = None,
+                Err(error) => return Err(error),
+            }
+            keep.keep().await?;
+        }
+    }
+
+    /// Marks the sessions that are over, until there are none left to mark.
+    async fn complete_all(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<(), CommitError> {
+        while platform.store.ended_sessions(as_of).await? > 0 {
+            let effects = Effects { completed_as_of: Some(as_of), ..Effects::default() };
+            platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
+            keep.keep().await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl DailyJob for ExtendWindows {
+    async fn run(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<(), CommitError> {
+        let extended = self.extend_all(platform, as_of, keep).await?;
+        self.complete_all(platform, as_of, keep).await?;
+        // A day that passed moves the first bookable date of those who wait: they may fit now.
+        let effects = Effects { look_again: true, ..Effects::default() };
+        platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
+        info!(purchases = extended, as_of = %as_of, "[Cron] extended windows");
+        Ok(())
+    }
+}
+
+/// The cron once, by hand, as if now were `as_of`.
+///
+/// # Errors
+/// The store's; what was done before it stays done, and repeating is safe.
+pub async fn run_once(platform: &Platform, policy: &Policy, as_of: Timestamp) -> Result<(), CommitError> {
+    ExtendWindows::new(policy).run(platform, as_of, &ByHand).await
+}
+
+fn broken(error: WorkError) -> CommitError {
+    match error {
+        WorkError::Platform(error) => error.into(),
+        WorkError::Failed(why) => PlatformError::Broken(why).into(),
+    }
+}

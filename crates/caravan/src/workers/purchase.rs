@@ -1,0 +1,100 @@
+//! `purchase-confirmed` becomes a purchase, once.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use caravan_domain::event::{Event, PurchaseCreated, Topic, decode_confirmation};
+use caravan_domain::ids;
+use caravan_domain::purchase::Confirmation;
+use caravan_domain::rejection::{Reason, Rejection};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::read_all;
+use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
+use crate::platform::log::Record;
+use crate::platform::store::Reads;
+use crate::platform::transaction::NewPurchase;
+
+/// The purchase worker's fixed facts.
+pub const SPEC: Spec =
+    Spec { name: "PurchaseWorker", group: "purchase-creation-workers", topics: &[Topic::PurchaseConfirmed] };
+const SOURCE: &str = "/caravan/purchase";
+
+/// A confirmation that was read, with the purchase it is.
+struct Read {
+    id: Uuid,
+    confirmation: Confirmation,
+}
+
+/// Records purchases. A payment reported again is the same purchase; reported again with another
+/// content, the first stands and the other is set aside.
+pub struct PurchaseWorker;
+
+#[async_trait]
+impl Worker for PurchaseWorker {
+    fn spec(&self) -> Spec {
+        SPEC
+    }
+
+    async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
+        let mut outcome = Outcome::default();
+        let mut reports = read_all(batch, &mut outcome, |record, envelope| {
+            let confirmation = decode_confirmation(&envelope.data, record.timestamp)?;
+            let id = ids::purchase_id(&confirmation.payment_id, confirmation.item.as_deref());
+            Ok(Read { id, confirmation })
+        });
+        // Records that came in the same millisecond: who paid first is first.
+        reports.sort_by_key(|(index, _, read)| (batch[*index].timestamp, read.confirmation.confirmed_at, *index));
+        let ids: Vec<Uuid> = reports.iter().map(|(_, _, read)| read.id).collect();
+        let mut known: HashMap<Uuid, Confirmation> =
+            reads.purchases(&ids).await?.into_iter().map(|purchase| (purchase.id, purchase.confirmation)).collect();
+        for (index, traceparent, Read { id, confirmation }) in reports {
+            match known.get(&id) {
+                Some(first) if first.agrees_with(&confirmation) => outcome.duplicates += 1,
+                Some(first) => outcome.rejected.push((index, conflicting(id, first, &confirmation))),
+                None => {
+                    known.insert(id, confirmation.clone());
+                    // A microsecond apart, so that the order of a batch is kept for good.
+                    let created_at = now + SignedDuration::from_micros(outcome.done as i64);
+                    record_purchase(&mut outcome, id, confirmation, created_at, traceparent.as_deref())?;
+                }
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+fn record_purchase(
+    outcome: &mut Outcome,
+    id: Uuid,
+    confirmation: Confirmation,
+    created_at: Timestamp,
+    parent: Option<&str>,
+) -> Result<(), WorkError> {
+    let payload = PurchaseCreated { purchase_id: id, created_at, confirmation };
+    let event_id = ids::event_id(id, "purchase-created");
+    let event = Event::telling(&payload, event_id, created_at, SOURCE, parent)
+        .map_err(|error| WorkError::Failed(error.to_string()))?;
+    outcome.effects.purchases.push(NewPurchase { id, created_at, confirmation: payload.confirmation });
+    outcome.events.push(event);
+    outcome.done += 1;
+    Ok(())
+}
+
+/// Names what differs, without the personal data in it.
+fn conflicting(id: Uuid, first: &Confirmation, other: &Confirmation) -> Rejection {
+    let differs = [
+        ("/student/id", first.student.id != other.student.id),
+        ("/course", first.course.key() != other.course.key()),
+        ("/plan", first.plan != other.plan),
+        ("/amount", first.amount != other.amount),
+    ];
+    let fields: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(field, _)| *field).collect();
+    let detail = format!(
+        "payment {:?} was reported before as purchase {id}; this report differs in {}; the first stands",
+        first.payment_id,
+        fields.join(", ")
+    );
+    Rejection::new(Reason::ConflictingPayment, detail)
+}

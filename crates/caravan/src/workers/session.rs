@@ -1,0 +1,115 @@
+//! `trainer-allocated` puts the first window of sessions in the calendar.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use caravan_domain::event::{Topic, allocation_id_of, purchase_id_of};
+use caravan_domain::ids;
+use caravan_domain::rejection::{Reason, Rejection};
+use caravan_domain::window::today;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{read_all, window};
+use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
+use crate::platform::log::Record;
+use crate::platform::rows::Purchase;
+use crate::platform::store::Reads;
+
+/// The session worker's fixed facts.
+pub const SPEC: Spec = Spec {
+    name: "SessionWorker",
+    group: "session-scheduling-workers",
+    topics: &[Topic::TrainerAllocated, Topic::PurchaseCancelled],
+};
+
+/// Schedules sessions. It acts on the allocation's row, not on the record: a record about an
+/// allocation that is no longer the active one changes nothing.
+pub struct SessionWorker {
+    window_days: u16,
+}
+
+impl SessionWorker {
+    /// A worker that fills windows of this many days.
+    pub fn new(window_days: u16) -> Self {
+        Self { window_days }
+    }
+}
+
+#[async_trait]
+impl Worker for SessionWorker {
+    fn spec(&self) -> Spec {
+        SPEC
+    }
+
+    async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
+        let mut outcome = Outcome::default();
+        let told = read_all(batch, &mut outcome, |record, envelope| {
+            let purchase_id = purchase_id_of(&envelope.data)?;
+            let allocation_id = match record.at.topic {
+                Topic::TrainerAllocated => Some(allocation_id_of(&envelope.data)?),
+                _ => None,
+            };
+            Ok((purchase_id, allocation_id))
+        });
+        let ids: Vec<Uuid> = told.iter().map(|(_, _, (purchase_id, _))| *purchase_id).collect();
+        let mut purchases: HashMap<Uuid, Purchase> =
+            reads.purchases(&ids).await?.into_iter().map(|purchase| (purchase.id, purchase)).collect();
+        for (index, traceparent, (purchase_id, allocation_id)) in told {
+            let Some(purchase) = purchases.get_mut(&purchase_id) else {
+                outcome.rejected.push((index, unknown_purchase(purchase_id)));
+                continue;
+            };
+            match allocation_id {
+                Some(id) if !was_made(purchase, id) => outcome.rejected.push((index, unknown_allocation(purchase, id))),
+                Some(id) => self.schedule(&mut outcome, purchase, id, now, traceparent.as_deref())?,
+                // The command that cancels has changed the rows already.
+                None => outcome.superseded += 1,
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+impl SessionWorker {
+    fn schedule(
+        &self,
+        outcome: &mut Outcome,
+        purchase: &mut Purchase,
+        allocation_id: Uuid,
+        now: Timestamp,
+        parent: Option<&str>,
+    ) -> Result<(), WorkError> {
+        let Some(allocation) = purchase.allocation.clone().filter(|active| active.id == allocation_id) else {
+            outcome.superseded += 1;
+            return Ok(());
+        };
+        let target = window::Target { today: today(now), window_days: self.window_days };
+        if window::extend(outcome, purchase, &allocation, target, now, parent)? {
+            outcome.done += 1;
+            // The same allocation told twice in one batch extends once.
+            purchase.horizon = outcome.effects.windows.last().map(|extension| extension.until);
+        } else {
+            outcome.duplicates += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is one of the allocations the purchase has had.
+fn was_made(purchase: &Purchase, allocation_id: Uuid) -> bool {
+    (1..=purchase.generations).any(|generation| ids::allocation_id(purchase.id, generation) == allocation_id)
+}
+
+/// The rejection of a record about a purchase that is not there.
+pub(super) fn unknown_purchase(id: Uuid) -> Rejection {
+    Rejection::new(
+        Reason::UnknownPurchase,
+        format!("purchase {id} is not in the database; if it was restored from a backup, replay purchase-confirmed first"),
+    )
+}
+
+fn unknown_allocation(purchase: &Purchase, allocation_id: Uuid) -> Rejection {
+    let detail = format!("purchase {} never had the allocation {allocation_id}", purchase.id);
+    Rejection::new(Reason::UnknownAllocation, detail)
+}

@@ -1,0 +1,107 @@
+//! Extending a purchase's window: the same for the session worker and the cron.
+
+use caravan_domain::event::{Event, ScheduledSession, SessionsScheduled, Window};
+use caravan_domain::plan::Schedule;
+use caravan_domain::{ids, window};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::engine::worker::{Outcome, WorkError};
+use crate::platform::rows::{Allocation, Purchase};
+use crate::platform::transaction::{NewSession, WindowExtension};
+
+const SOURCE: &str = "/caravan/session";
+
+/// How far windows reach.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    /// The UTC date it is, or is taken to be.
+    pub(super) today: Date,
+    /// How many days past it (or past a later start).
+    pub(super) window_days: u16,
+}
+
+/// Raises the purchase's horizon to what it should be when it is `today`; whether it had to be
+/// raised.
+pub(super) fn extend(
+    outcome: &mut Outcome,
+    purchase: &Purchase,
+    allocation: &Allocation,
+    target: Target,
+    now: Timestamp,
+    parent: Option<&str>,
+) -> Result<bool, WorkError> {
+    let until = window::horizon(target.today, allocation.start_date, target.window_days);
+    if purchase.horizon.is_some_and(|horizon| horizon >= until) {
+        return Ok(false);
+    }
+    let from = purchase.horizon.unwrap_or(allocation.start_date);
+    let sessions: Vec<NewSession> = schedule(purchase, allocation)?
+        .occurrences()
+        .skip_while(|occurrence| occurrence.local_date < from)
+        .take_while(|occurrence| occurrence.local_date < until)
+        .map(|occurrence| NewSession {
+            id: ids::session_id(purchase.id, occurrence.ordinal),
+            ordinal: occurrence.ordinal,
+            local_date: occurrence.local_date,
+            starts_at: occurrence.starts_at,
+            ends_at: occurrence.ends_at,
+        })
+        .collect();
+    if !sessions.is_empty() {
+        outcome.events.push(scheduled(purchase, allocation, Window { from, until }, &sessions, now, parent)?);
+    }
+    outcome.effects.windows.push(WindowExtension {
+        purchase_id: purchase.id,
+        allocation_id: allocation.id,
+        trainer_id: allocation.trainer_id.clone(),
+        from: purchase.horizon,
+        until,
+        sessions,
+    });
+    Ok(true)
+}
+
+/// The plan as it was decided: nothing that changed since moves a session silently.
+fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
+    let confirmation = &purchase.confirmation;
+    let zone = TimeZone::get(&confirmation.student.time_zone)
+        .map_err(|error| WorkError::Failed(format!("purchase {}: {error}", purchase.id)))?;
+    Ok(Schedule {
+        zone,
+        start_date: allocation.start_date,
+        slots: allocation.slots.clone(),
+        sessions: confirmation.plan.sessions,
+        minutes: confirmation.plan.minutes,
+        skipped: allocation.skipped.iter().copied().collect(),
+    })
+}
+
+fn scheduled(
+    purchase: &Purchase,
+    allocation: &Allocation,
+    window: Window,
+    sessions: &[NewSession],
+    now: Timestamp,
+    parent: Option<&str>,
+) -> Result<Event, WorkError> {
+    let listed = |session: &NewSession| ScheduledSession {
+        session_id: session.id,
+        ordinal: session.ordinal,
+        local_date: session.local_date,
+        starts_at: session.starts_at,
+        ends_at: session.ends_at,
+    };
+    let payload = SessionsScheduled {
+        purchase_id: purchase.id,
+        trainer_id: allocation.trainer_id.clone(),
+        student_id: purchase.confirmation.student.id.clone(),
+        time_zone: purchase.confirmation.student.time_zone.clone(),
+        window,
+        sessions: sessions.iter().map(listed).collect(),
+        metadata: purchase.confirmation.metadata.clone(),
+    };
+    let id = ids::event_id(allocation.id, &format!("sessions-scheduled:{}", window.until));
+    Event::telling(&payload, id, now, SOURCE, parent).map_err(|error| WorkError::Failed(error.to_string()))
+}

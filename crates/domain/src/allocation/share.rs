@@ -1,0 +1,69 @@
+//! Fairness: every trainer gets work in proportion to their weight.
+//!
+//! A trainer's *share* is the work they have been given, divided by their weight: virtual time, as in stride
+//! scheduling. Whoever's is lowest is next. Somebody new, or back from leave, starts at their peers' level instead of
+//! being flooded until they have caught up with years of work.
+
+/// What one session adds to the share of a trainer of weight 1.
+pub const SHARE_PER_SESSION: i64 = 100_000;
+
+/// What a plan of so many sessions adds to the share of a trainer of this weight (0 counts as 1).
+pub fn increment(sessions: u16, weight: u32) -> i64 {
+    i64::from(sessions) * SHARE_PER_SESSION / i64::from(weight.max(1))
+}
+
+/// The share a trainer is judged by: their own, but at most one plan behind their peers.
+///
+/// Without peers there is no level, and somebody without a share starts at 0.
+pub fn effective(share: Option<i64>, level: Option<i64>, increment: i64) -> i64 {
+    match level {
+        Some(level) => share.unwrap_or(i64::MIN).max(level.saturating_sub(increment)),
+        None => share.unwrap_or(0),
+    }
+}
+
+/// The shares of a course's active trainers who have one, kept as a sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Peers {
+    sum: i128,
+    count: i64,
+}
+
+impl Peers {
+    /// Their mean share; `None` if there are none.
+    pub(crate) fn level(self) -> Option<i64> {
+        (self.count > 0).then(|| (self.sum.div_euclid(i128::from(self.count))) as i64)
+    }
+
+    /// A peer's share goes from `before` to `after`.
+    pub(crate) fn change(&mut self, before: Option<i64>, after: Option<i64>) {
+        self.sum += i128::from(after.unwrap_or(0)) - i128::from(before.unwrap_or(0));
+        self.count += i64::from(after.is_some()) - i64::from(before.is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_new_is_one_plan_behind_their_peers() {
+        for (share, level, expected) in [
+            (None, None, 0),
+            (Some(7), None, 7),
+            (None, Some(1_000), 900),
+            (Some(10), Some(1_000), 900),
+            (Some(950), Some(1_000), 950),
+            (Some(2_000), Some(1_000), 2_000),
+        ] {
+            assert_eq!(effective(share, level, 100), expected);
+        }
+    }
+
+    #[test]
+    fn twice_the_weight_is_half_the_share() {
+        assert_eq!(increment(24, 100), 24_000);
+        assert_eq!(increment(24, 200), 12_000);
+        assert_eq!(increment(24, 0), 2_400_000);
+    }
+}

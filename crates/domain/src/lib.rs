@@ -1,0 +1,21 @@
+//! Caravan's rules, as pure functions over values.
+//!
+//! Nothing here reads a clock, draws a random number or does I/O: `now` is passed in, and the same
+//! arguments always give the same answer. That is what lets one set of rules run on every
+//! topology, be replayed, and be tested by the thousand.
+//!
+//! A newcomer looking for a rule: [`event`] says what a record must look like, [`plan`] when the
+//! lessons of a plan are, [`window`] which of them stand in the calendar, [`trainer`] and
+//! [`availability`] who can teach when, [`allocation`] who is chosen and why, and [`rejection`]
+//! why a record was set aside.
+
+pub mod allocation;
+pub mod availability;
+pub mod event;
+mod field;
+pub mod ids;
+pub mod plan;
+pub mod purchase;
+pub mod rejection;
+pub mod trainer;
+pub mod window;

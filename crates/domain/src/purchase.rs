@@ -1,0 +1,157 @@
+//! A purchase: a paid order of a plan, and the states it goes through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+/// Where a purchase stands.
+///
+/// ```text
+/// created -> waitlisted -> allocated -> scheduled -> completed
+///    +------------------------^             (any of the first four) -> cancelled
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PurchaseStatus {
+    /// Paid and recorded.
+    Created,
+    /// No trainer fits yet.
+    Waitlisted,
+    /// A trainer's time is reserved for the whole plan.
+    Allocated,
+    /// The first window of sessions stands in the calendar.
+    Scheduled,
+    /// Every session is over.
+    Completed,
+    /// Called off; its time is free again.
+    Cancelled,
+}
+
+impl PurchaseStatus {
+    /// All of them, in the order of a purchase's life.
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Waitlisted, Self::Allocated, Self::Scheduled, Self::Completed, Self::Cancelled];
+
+    /// The status as it stands in tables and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Waitlisted => "waitlisted",
+            Self::Allocated => "allocated",
+            Self::Scheduled => "scheduled",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for PurchaseStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for PurchaseStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|status| status.name() == text).ok_or_else(|| format!("unknown purchase status {text:?}"))
+    }
+}
+
+/// An amount of money in the currency's smallest unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// Minor units by the currency's ISO 4217 exponent; never negative.
+    pub minor: i64,
+    /// The ISO 4217 code, such as `INR`.
+    pub currency: String,
+}
+
+/// Who is taught.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Student {
+    /// The shop's id of the student.
+    pub id: String,
+    /// Their name, if told.
+    pub name: Option<String>,
+    /// Their address, if told.
+    pub email: Option<String>,
+    /// IANA name of the zone their lessons are planned in.
+    pub time_zone: String,
+    /// Languages they can be taught in.
+    pub languages: Vec<String>,
+}
+
+/// Who paid, if somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payer {
+    /// The shop's id of the payer.
+    pub id: String,
+    /// Their name, if told.
+    pub name: Option<String>,
+    /// Their address, if told.
+    pub email: Option<String>,
+}
+
+/// What is taught. Subjects and levels compare as lower-case trimmed text: see [`Course::key`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Course {
+    /// Such as `python`.
+    pub subject: String,
+    /// Such as `beginner`.
+    pub level: String,
+}
+
+impl Course {
+    /// The course in the form that is compared.
+    pub fn key(&self) -> Self {
+        Self { subject: folded(&self.subject), level: folded(&self.level) }
+    }
+}
+
+/// Lower-case, trimmed: how subjects, levels and languages are compared.
+pub fn folded(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// The value of `purchase-confirmed`, validated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The payment provider's id of the payment.
+    pub payment_id: String,
+    /// Which of several purchases of one payment.
+    pub item: Option<String>,
+    /// When the payment was confirmed.
+    pub confirmed_at: Timestamp,
+    /// What was paid.
+    pub amount: Amount,
+    /// Who is taught.
+    pub student: Student,
+    /// Who paid, if somebody else.
+    pub payer: Option<Payer>,
+    /// What is taught.
+    pub course: Course,
+    /// What was bought.
+    pub plan: Plan,
+    /// The trainer the student asked for.
+    pub preferred_trainer_id: Option<String>,
+    /// The shop's own texts, echoed in every later event.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Confirmation {
+    /// Whether another report of the same payment says the same: student, course, plan and amount.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.student.id == other.student.id
+            && self.course.key() == other.course.key()
+            && self.plan == other.plan
+            && self.amount == other.amount
+    }
+}
