@@ -171,7 +171,10 @@ mod tests {
             assert_eq!(serde_json::from_value::<Topic>(topic.name().into()).unwrap(), topic);
         }
         let error = "purchase_confirmed".parse::<Topic>().unwrap_err().to_string();
-        assert!(error.contains("purchase_confirmed") && error.contains("purchase-confirmed, purchase-created"), "{error}");
+        assert!(
+            error.contains("purchase_confirmed") && error.contains("purchase-confirmed, purchase-created"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -186,7 +189,8 @@ mod tests {
         let event = Event::telling(&payload, id, payload.changed_at, "/caravan/roster", Some(parent)).unwrap();
         assert_eq!(event.data, r#"{"trainer_id":"trn_7","roster_version":3,"changed_at":"2026-11-23T10:00:00Z"}"#);
         let headers = event.headers();
-        let texts: Vec<_> = headers.iter().map(|header| (&*header.name, headers.get_text(&header.name).unwrap())).collect();
+        let texts: Vec<_> =
+            headers.iter().map(|header| (&*header.name, headers.get_text(&header.name).unwrap())).collect();
         assert_eq!(
             texts,
             [

@@ -60,10 +60,7 @@ impl Faults {
 }
 
 /// Reads a whole value with `read`, which starts at the root field.
-pub(crate) fn read_value<T>(
-    value: &Value,
-    read: impl FnOnce(Field<'_>) -> Option<T>,
-) -> Result<T, Vec<FieldFault>> {
+pub(crate) fn read_value<T>(value: &Value, read: impl FnOnce(Field<'_>) -> Option<T>) -> Result<T, Vec<FieldFault>> {
     let faults = Faults::default();
     let read = read(Field::root(value, &faults));
     faults.finish(read)
@@ -307,7 +304,10 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let kept = &fraction[..fraction.len().min(FRACTION_DIGITS_MAX)];
     let point = if kept.is_empty() { "" } else { "." };
     let instant: Timestamp = format!("{civil}{point}{kept}{offset}").parse().ok()?;
-    (0..INSTANTS_END_SECOND).contains(&instant.as_second()).then_some(instant).filter(|found| *found >= Timestamp::UNIX_EPOCH)
+    (0..INSTANTS_END_SECOND)
+        .contains(&instant.as_second())
+        .then_some(instant)
+        .filter(|found| *found >= Timestamp::UNIX_EPOCH)
 }
 
 /// Whether a text is an RFC 3339 `time-offset`.
@@ -377,10 +377,7 @@ mod tests {
             let (a, b) = (field.get("a").boolean(), field.get("b").uuid());
             a.zip(b)
         };
-        assert_eq!(
-            problem_of(json!({ "b": "x" }), pair),
-            r#"/a: is missing; /b: must be a hyphenated UUID, is "x""#
-        );
+        assert_eq!(problem_of(json!({ "b": "x" }), pair), r#"/a: is missing; /b: must be a hyphenated UUID, is "x""#);
         let faults = read_value(&json!([0; 50].to_vec()), |field| field.array(0..=50, |entry| entry.boolean()));
         assert_eq!(faults.map_err(|faults| faults.len()), Err(FAULTS_MAX));
     }

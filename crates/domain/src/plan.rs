@@ -242,3 +242,211 @@ pub fn instants(zone: &TimeZone, date: Date, at: TimeOfDay, minutes: u16) -> Opt
     let ends_at = starts_at.checked_add(SignedDuration::from_mins(i64::from(minutes))).ok()?;
     Some((starts_at, ends_at))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slot(text: &str) -> Slot {
+        let (weekday, at) = text.split_once(' ').unwrap();
+        Slot { weekday: weekday.parse().unwrap(), at: at.parse().unwrap() }
+    }
+
+    fn schedule(zone: &str, start_date: Date, slots: &[&str], sessions: u16) -> Schedule {
+        Schedule {
+            zone: zone_named(zone).unwrap(),
+            start_date,
+            slots: slots.iter().map(|text| slot(text)).collect(),
+            sessions,
+            minutes: 60,
+            skipped: BTreeSet::new(),
+        }
+    }
+
+    fn planned(schedule: &Schedule) -> Vec<String> {
+        schedule
+            .occurrences()
+            .map(|found| format!("{} {} {}", found.ordinal, found.local_date, found.starts_at))
+            .collect()
+    }
+
+    #[test]
+    fn lessons_follow_in_date_order_from_the_start_date_on() {
+        // 1 December 2026 is a Tuesday; Kolkata is always 5:30 ahead.
+        let expected = [
+            "1 2026-12-01 2026-12-01T11:30:00Z",
+            "2 2026-12-03 2026-12-03T04:30:00Z",
+            "3 2026-12-08 2026-12-08T11:30:00Z",
+            "4 2026-12-10 2026-12-10T04:30:00Z",
+            "5 2026-12-15 2026-12-15T11:30:00Z",
+        ];
+        for (start_date, slots) in [
+            (date(2026, 12, 1), ["tue 17:00", "thu 10:00"]),
+            (date(2026, 12, 1), ["thu 10:00", "tue 17:00"]),
+            (date(2026, 11, 27), ["tue 17:00", "thu 10:00"]),
+        ] {
+            assert_eq!(planned(&schedule("Asia/Kolkata", start_date, &slots, 5)), expected, "{start_date} {slots:?}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_date_moves_the_rest_and_no_ordinal_is_left_out() {
+        let mut plan = schedule("UTC", date(2026, 12, 1), &["tue 17:00", "thu 10:00"], 4);
+        // The Tuesday, and a Wednesday that no lesson would stand on anyway.
+        plan.skipped = [date(2026, 12, 8), date(2026, 12, 9)].into();
+        let expected = [
+            "1 2026-12-01 2026-12-01T17:00:00Z",
+            "2 2026-12-03 2026-12-03T10:00:00Z",
+            "3 2026-12-10 2026-12-10T10:00:00Z",
+            "4 2026-12-15 2026-12-15T17:00:00Z",
+        ];
+        assert_eq!(planned(&plan), expected);
+    }
+
+    #[test]
+    fn a_local_time_moves_over_a_gap_and_is_the_earlier_of_two() {
+        for (zone, day, at, starts_at) in [
+            // Berlin: 02:00 to 03:00 is skipped on 28 March 2027, 02:00 to 03:00 twice on 25 October 2026.
+            ("Europe/Berlin", date(2027, 3, 28), "01:45", "2027-03-28T00:45:00Z"),
+            ("Europe/Berlin", date(2027, 3, 28), "02:00", "2027-03-28T01:00:00Z"),
+            ("Europe/Berlin", date(2027, 3, 28), "02:30", "2027-03-28T01:30:00Z"),
+            ("Europe/Berlin", date(2027, 3, 28), "03:00", "2027-03-28T01:00:00Z"),
+            ("Europe/Berlin", date(2026, 10, 25), "01:45", "2026-10-24T23:45:00Z"),
+            ("Europe/Berlin", date(2026, 10, 25), "02:00", "2026-10-25T00:00:00Z"),
+            ("Europe/Berlin", date(2026, 10, 25), "02:30", "2026-10-25T00:30:00Z"),
+            ("Europe/Berlin", date(2026, 10, 25), "03:00", "2026-10-25T02:00:00Z"),
+            // New York: 02:00 to 03:00 is skipped on 14 March 2027, 01:00 to 02:00 twice on 1 November 2026.
+            ("America/New_York", date(2027, 3, 14), "01:45", "2027-03-14T06:45:00Z"),
+            ("America/New_York", date(2027, 3, 14), "02:30", "2027-03-14T07:30:00Z"),
+            ("America/New_York", date(2027, 3, 14), "03:00", "2027-03-14T07:00:00Z"),
+            ("America/New_York", date(2026, 11, 1), "01:30", "2026-11-01T05:30:00Z"),
+            ("America/New_York", date(2026, 11, 1), "02:00", "2026-11-01T07:00:00Z"),
+            // Lord Howe moves by half an hour: 02:00 to 02:30 is skipped on 4 October 2026, 01:30 to 02:00
+            // twice on 4 April 2027.
+            ("Australia/Lord_Howe", date(2026, 10, 4), "01:45", "2026-10-03T15:15:00Z"),
+            ("Australia/Lord_Howe", date(2026, 10, 4), "02:00", "2026-10-03T15:30:00Z"),
+            ("Australia/Lord_Howe", date(2026, 10, 4), "02:15", "2026-10-03T15:45:00Z"),
+            ("Australia/Lord_Howe", date(2026, 10, 4), "02:30", "2026-10-03T15:30:00Z"),
+            ("Australia/Lord_Howe", date(2027, 4, 4), "01:30", "2027-04-03T14:30:00Z"),
+            ("Australia/Lord_Howe", date(2027, 4, 4), "01:45", "2027-04-03T14:45:00Z"),
+            ("Australia/Lord_Howe", date(2027, 4, 4), "02:00", "2027-04-03T15:30:00Z"),
+        ] {
+            let weekday = Weekday::of(day);
+            let plan = schedule(zone, day, &[&format!("{weekday} {at}")], 1);
+            assert_eq!(planned(&plan), [format!("1 {day} {starts_at}")], "{zone} {day} {at}");
+        }
+    }
+
+    #[test]
+    fn a_lesson_keeps_its_local_time_and_its_length_over_a_change() {
+        let plan = schedule("Europe/Berlin", date(2027, 3, 21), &["sun 01:30"], 3);
+        let expected = [
+            "1 2027-03-21 2027-03-21T00:30:00Z",
+            "2 2027-03-28 2027-03-28T00:30:00Z",
+            "3 2027-04-04 2027-04-03T23:30:00Z",
+        ];
+        assert_eq!(planned(&plan), expected);
+        for found in plan.occurrences() {
+            assert_eq!(found.starts_at.duration_until(found.ends_at), SignedDuration::from_mins(60));
+        }
+    }
+
+    #[test]
+    fn a_plan_ends_with_the_calendar() {
+        // The last instant there is stands on Thursday, 30 December 9999.
+        let last = planned(&schedule("UTC", date(9999, 12, 24), &["thu 17:00", "fri 17:00"], 500));
+        assert_eq!(last, ["1 9999-12-24 9999-12-24T17:00:00Z", "2 9999-12-30 9999-12-30T17:00:00Z"]);
+        let mut closed = schedule("UTC", date(2026, 12, 1), &["tue 17:00"], 500);
+        closed.skipped = dates_of(closed.start_date, &closed.slots).map(|(date, _)| date).collect();
+        assert_eq!(planned(&closed), Vec::<String>::new());
+        assert_eq!(planned(&schedule("UTC", date(2026, 12, 1), &[], 500)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn times_of_day_are_hours_and_minutes() {
+        for (text, minutes) in [
+            ("00:00", Some(0)),
+            ("09:05", Some(545)),
+            ("23:59", Some(1439)),
+            ("24:00", Some(1440)),
+            ("24:01", None),
+            ("25:00", None),
+            ("12:60", None),
+            ("9:05", None),
+            ("09-05", None),
+            ("09:5x", None),
+            ("", None),
+            ("ü:000", None),
+        ] {
+            assert_eq!(text.parse::<TimeOfDay>().ok().map(TimeOfDay::minutes), minutes, "{text:?}");
+        }
+    }
+
+    prop_compose! {
+        fn any_schedule()(
+            zone in proptest::sample::select(&["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"][..]),
+            start_day in 0..4_000_i64,
+            times in proptest::collection::btree_map(0..7_usize, 0..96_u16, 1..=7),
+            sessions in 1..=60_u16,
+            skipped_days in proptest::collection::btree_set(0..4_200_i64, 0..60),
+        ) -> Schedule {
+            let day = |days: i64| date(2020, 1, 1).checked_add(SignedDuration::from_hours(24 * days)).unwrap();
+            let slots = times.into_iter().map(|(weekday, quarter)| {
+                let at = TimeOfDay::from_minutes(quarter * SLOT_MARK_MINUTES).unwrap();
+                Slot { weekday: Weekday::ALL[weekday], at }
+            });
+            Schedule {
+                zone: zone_named(zone).unwrap(),
+                start_date: day(start_day),
+                slots: slots.collect(),
+                sessions,
+                minutes: 60,
+                skipped: skipped_days.into_iter().map(day).collect(),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_lesson_stands_where_the_plan_says(plan in any_schedule()) {
+            let found: Vec<_> = plan.occurrences().collect();
+            prop_assert_eq!(found.len(), usize::from(plan.sessions));
+            prop_assert!(found.iter().zip(1..).all(|(lesson, ordinal)| lesson.ordinal == ordinal));
+            prop_assert!(found.is_sorted_by(|one, next| one.local_date < next.local_date));
+            for lesson in &found {
+                prop_assert!(lesson.local_date >= plan.start_date && !plan.skipped.contains(&lesson.local_date));
+                let slot = plan.slots.iter().find(|slot| slot.weekday == Weekday::of(lesson.local_date));
+                let local = lesson.starts_at.to_zoned(plan.zone.clone()).datetime();
+                let wanted = DateTime::from_parts(lesson.local_date, Time::midnight())
+                    .checked_add(SignedDuration::from_mins(i64::from(slot.unwrap().at.minutes())))
+                    .unwrap();
+                // Later only by a gap, which is an hour at most in these zones.
+                let moved = wanted.duration_until(local);
+                prop_assert!((0..=3600).contains(&moved.as_secs()), "{} stands at {}", wanted, local);
+            }
+        }
+
+        #[test]
+        fn no_text_whatsoever_makes_it_panic(text: String) {
+            let _ = (text.parse::<TimeOfDay>(), text.parse::<Weekday>(), zone_named(&text));
+        }
+
+        #[test]
+        fn what_is_printed_is_read(minutes in 0..=DAY_MINUTES) {
+            let time = TimeOfDay::from_minutes(minutes).unwrap();
+            prop_assert_eq!(time.to_string().parse(), Ok(time));
+        }
+
+        #[test]
+        fn no_time_leaves_the_calendar_with_a_panic(days in 0..3_652_058_i64, minutes in 0..=DAY_MINUTES, long: u16) {
+            let day = Date::constant(1, 1, 1).saturating_add(SignedDuration::from_hours(24 * days));
+            let at = TimeOfDay::from_minutes(minutes).unwrap();
+            for zone in ["Pacific/Apia", "Europe/Berlin", "Pacific/Kiritimati"] {
+                let _ = instants(&zone_named(zone).unwrap(), day, at, long);
+            }
+        }
+    }
+}

@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn a_dead_letter_tells_where_it_is_from_and_why() {
         let letter = dead(&headers(&[("ce_id", "7"), ("ce_id", "8")]), &FIRST, "/plan: is missing", 1);
-        let mut expected = headers(&[("ce_id", "7"), ("ce_id", "8"), ("kafka_dlt-original-topic", "purchase-confirmed")]);
+        let mut expected =
+            headers(&[("ce_id", "7"), ("ce_id", "8"), ("kafka_dlt-original-topic", "purchase-confirmed")]);
         expected.push("kafka_dlt-original-partition", Some(vec![0, 0, 0, 1]));
         expected.push("kafka_dlt-original-offset", Some(vec![0, 0, 0, 0, 0, 0, 0, 42]));
         expected.push("kafka_dlt-original-timestamp", Some(1_795_428_000_000_i64.to_be_bytes().to_vec()));

@@ -161,7 +161,12 @@ mod tests {
             (Some(b"1 2"), &bare, "invalid-json", "column 3"),
             (Some(&deep), &bare, "invalid-json", "recursion limit exceeded at line 1 column 128"),
             (Some(&large), &bare, "value-too-large", "262145 bytes, at most 262144"),
-            (Some(b"[]"), &typed("application/cloudevents-batch+json"), "invalid-field", "(whole value): must be a single"),
+            (
+                Some(b"[]"),
+                &typed("application/cloudevents-batch+json"),
+                "invalid-field",
+                "(whole value): must be a single",
+            ),
             (Some(b"[]"), &structured, "invalid-field", "(whole value): must be an object, is an array"),
             (Some(b"{\"data\":1}"), &structured, "invalid-field", "/specversion: is missing"),
             (Some(b"{\"specversion\":\"0.3\"}"), &structured, "invalid-field", "1.x, is \"0.3\"; /data: is missing"),
@@ -172,8 +177,18 @@ mod tests {
                 "invalid-field",
                 "/data_base64: must not stand beside data",
             ),
-            (Some(b"{\"specversion\":\"1.0\",\"data_base64\":\"?\"}"), &structured, "invalid-field", "/data_base64: must be"),
-            (Some(b"{\"specversion\":\"1.0\",\"data_base64\":\"ew==\"}"), &structured, "invalid-json", "/data_base64: not JSON"),
+            (
+                Some(b"{\"specversion\":\"1.0\",\"data_base64\":\"?\"}"),
+                &structured,
+                "invalid-field",
+                "/data_base64: must be",
+            ),
+            (
+                Some(b"{\"specversion\":\"1.0\",\"data_base64\":\"ew==\"}"),
+                &structured,
+                "invalid-json",
+                "/data_base64: not JSON",
+            ),
         ] {
             let rejection = open(value, headers).unwrap_err();
             assert_eq!(rejection.reason.code(), reason, "{rejection}");

@@ -196,8 +196,7 @@ pub(crate) mod tests {
         headers.push("latin", Some(vec![0xff]));
         headers.push("none", None);
         headers.push_text("empty", "");
-        let text =
-            r#"[["ce_id","ü\"7"],["bin",{"base64":"AAAAAQ=="}],["latin",{"base64":"/w=="}],["none",null],["empty",""]]"#;
+        let text = r#"[["ce_id","ü\"7"],["bin",{"base64":"AAAAAQ=="}],["latin",{"base64":"/w=="}],["none",null],["empty",""]]"#;
         assert_eq!(headers.to_json_text(), text);
         assert_eq!(Headers::from_json_text(text).unwrap(), headers);
     }

@@ -136,7 +136,9 @@ impl TrainerPatch {
             courses: self.courses.onto(was.courses, Vec::new()),
             availability: self.availability.onto(was.availability, Vec::new()),
             time_off: self.time_off.onto(was.time_off, Vec::new()),
-            max_sessions_per_week: self.max_sessions_per_week.onto(was.max_sessions_per_week, SESSIONS_PER_WEEK_DEFAULT),
+            max_sessions_per_week: self
+                .max_sessions_per_week
+                .onto(was.max_sessions_per_week, SESSIONS_PER_WEEK_DEFAULT),
             weight: self.weight.onto(was.weight, WEIGHT_DEFAULT),
             active: self.active.onto(was.active, ACTIVE_DEFAULT),
         })
@@ -419,3 +421,6 @@ fn trainer_cell(cell: &Cell<'_>) -> Option<Value> {
         _ => Some(cell.text.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
