@@ -4,13 +4,17 @@
 //! environment by the command line.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
 use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
+
+use crate::engine::Policy;
+use crate::engine::cron::Schedule;
+use crate::platform::log::FetchLimit;
 
 /// The one file of defaults, commented; `caravan doctor` and the documentation point at it.
 pub const DEFAULTS: &str = include_str!("caravan.default.toml");
@@ -326,8 +330,8 @@ fn validate(loaded: &Loaded) -> Result<(), ConfigError> {
     if let Err(problem) = check_namespace(&settings.namespace) {
         return wrong("namespace", problem);
     }
-    if let Err(error) = parse_cron(&settings.cron) {
-        return wrong("cron", format!("must be five cron fields such as \"0 2 * * *\": {error}"));
+    if let Err(problem) = Schedule::parse(&settings.cron) {
+        return wrong("cron", problem);
     }
     check_services(settings)
 }
@@ -359,13 +363,6 @@ fn check_services(settings: &Settings) -> Result<(), ConfigError> {
     Err(ConfigError::PartialSet { given: names(given), missing: names(missing) })
 }
 
-/// Reads five cron fields, in UTC (a zone may follow them).
-pub fn parse_cron(text: &str) -> Result<Crontab, String> {
-    let mut options = ParseOptions::default();
-    options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-    cronexpr::parse_crontab_with(text, options).map_err(|error| error.to_string())
-}
-
 impl Settings {
     /// The namespace, if there is one.
     pub fn namespace(&self) -> Option<&str> {
@@ -375,6 +372,23 @@ impl Settings {
     /// Whether the three services of the distributed topology are named.
     pub fn names_services(&self) -> bool {
         !self.postgres_url.is_empty()
+    }
+
+    /// The numbers the engine works by. `jitter_seed` should differ between processes.
+    pub fn policy(&self, jitter_seed: u64) -> Policy {
+        Policy {
+            batch: FetchLimit { records_max: self.batch_records_max, bytes_max: self.batch_bytes_max },
+            attempts_max: self.attempts_max,
+            backoff_min: Duration::from_millis(self.backoff_ms_min),
+            backoff_max: Duration::from_millis(self.backoff_ms_max),
+            window_days: self.window_days,
+            lead_days: self.lead_days,
+            max_skipped: self.max_skipped,
+            cron: self.cron.clone(),
+            log_retention: Duration::from_secs(u64::from(self.log_retention_hours) * 3_600),
+            partitions: self.partitions,
+            jitter_seed,
+        }
     }
 
     /// A key's value for people, secrets hidden.

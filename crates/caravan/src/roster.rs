@@ -74,7 +74,8 @@ pub async fn import_trainers(platform: &Platform, entries: &[Entry<TrainerPatch>
             return Ok(imported);
         }
         let now = platform.clock.now();
-        let outbox = edits.iter().map(|edit| changed(&edit.trainer, roster_version, now)).map(event_record).collect();
+        let told = edits.iter().map(|edit| changed(&edit.trainer, roster_version, now).map(event_record));
+        let outbox = told.collect::<Result<_, _>>()?;
         let effects = Effects { roster: edits, ..Effects::default() };
         match platform.store.commit(&Transaction { effects, outbox, ..Transaction::default() }).await {
             Ok(()) => return Ok(imported),
@@ -149,12 +150,13 @@ fn edits(
 }
 
 /// The event that tells of a trainer's new terms.
-fn changed(trainer: &Trainer, roster_version: i64, now: Timestamp) -> Event {
+fn changed(trainer: &Trainer, roster_version: i64, now: Timestamp) -> Result<Event, PlatformError> {
     let key = trainer.trainer_id.clone();
     let about = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("urn:caravan:trainer:{key}").as_bytes());
     let id = event_id(about, &format!("trainer-changed:{roster_version}"));
     let payload = TrainerChanged { trainer_id: key, roster_version, changed_at: now };
     Event::telling(&payload, id, now, SOURCE, None)
+        .map_err(|error| PlatformError::Broken(format!("can't write the event of trainer {}: {error}", payload.trainer_id)))
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ impl<'a> Field<'a> {
     pub(crate) fn object_of(&self, known: &[&str]) -> Option<&'a Map<String, Value>> {
         let object = self.object()?;
         for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
-            self.get(name).fault::<()>(format!("is not a known field; known are {}", known.join(", ")));
+            self.get(name).fault::<()>(format!("is not a known field, known are {}", known.join(", ")));
         }
         Some(object)
     }
@@ -304,10 +304,8 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let kept = &fraction[..fraction.len().min(FRACTION_DIGITS_MAX)];
     let point = if kept.is_empty() { "" } else { "." };
     let instant: Timestamp = format!("{civil}{point}{kept}{offset}").parse().ok()?;
-    (0..INSTANTS_END_SECOND)
-        .contains(&instant.as_second())
-        .then_some(instant)
-        .filter(|found| *found >= Timestamp::UNIX_EPOCH)
+    let inside = instant >= Timestamp::UNIX_EPOCH && instant.as_second() < INSTANTS_END_SECOND;
+    inside.then_some(instant)
 }
 
 /// Whether a text is an RFC 3339 `time-offset`.

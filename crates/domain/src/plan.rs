@@ -385,9 +385,11 @@ mod tests {
         }
     }
 
+    const ZONES: &[&str] = &["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"];
+
     prop_compose! {
         fn any_schedule()(
-            zone in proptest::sample::select(&["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"][..]),
+            zone in proptest::sample::select(ZONES),
             start_day in 0..4_000_i64,
             times in proptest::collection::btree_map(0..7_usize, 0..96_u16, 1..=7),
             sessions in 1..=60_u16,

@@ -82,7 +82,7 @@ impl View {
     /// The first date on which a rule up to this one fails.
     fn first_failure(&self, rule: Rule) -> u16 {
         match rule {
-            Rule::Availability | Rule::TimeOff => self.unavailable,
+            Rule::TimeOff => self.unavailable,
             Rule::TrainerBusy => self.unavailable.min(self.trainer_busy),
             _ => self.unavailable.min(self.trainer_busy).min(self.student_busy),
         }
@@ -96,11 +96,8 @@ impl View {
 /// Judges a trainer whose course and language fit.
 pub(crate) fn judge(question: &Question<'_>, candidate: &Candidate<'_>, available: &[Vec<bool>]) -> Result<Fit, Rule> {
     let mut bench = Bench { question, candidate, views: question.views(candidate, available) };
-    if !bench.any(Rule::Availability) && !bench.any_too_long() {
-        return Err(Rule::Availability);
-    }
     if !bench.any(Rule::TimeOff) {
-        return Err(Rule::TimeOff);
+        return Err(if bench.any_too_long() { Rule::TimeOff } else { Rule::Availability });
     }
     bench.look_into_calendars();
     if let Some(fit) = bench.best(Rule::WeeklyCapacity) {
@@ -253,7 +250,6 @@ impl Bench<'_> {
             kinds: &kinds,
             clashes: &clashes,
             weekdays: &set.weekdays,
-            narrow: &narrow,
             tried: 0,
             best: None,
         };
@@ -341,7 +337,6 @@ struct Walk<'a> {
     kinds: &'a [Vec<Kind>],
     clashes: &'a [u64],
     weekdays: &'a [usize],
-    narrow: &'a [(i32, i64)],
     tried: u32,
     best: Option<Vec<u8>>,
 }
@@ -375,8 +370,7 @@ impl Walk<'_> {
             self.down(depth + 1, skips_left - kind.skipped, &left, chosen);
             chosen.pop();
         }
-        debug_assert!(self.narrow.len() == room.len());
-    }
+        }
 
     fn settle(&mut self, options: &[u64]) {
         let slots = best_liked(self.weekdays, options, self.clashes);

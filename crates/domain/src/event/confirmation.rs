@@ -176,9 +176,9 @@ fn per_week(field: Field<'_>, slots: Option<&[Slot]>) -> Option<u8> {
 
 fn distinct_slots(field: Field<'_>) -> Option<Vec<Slot>> {
     let mut seen = BTreeSet::new();
-    let mut slots = field.array(1..=SLOTS_LISTED_MAX, slot)?;
+    let mut slots = field.array(0..=SLOTS_LISTED_MAX, slot)?;
     slots.retain(|slot| seen.insert(*slot));
-    if slots.len() <= SLOTS_MAX {
+    if (1..=SLOTS_MAX).contains(&slots.len()) {
         return Some(slots);
     }
     field.fault(format!("must have {}, has {}", counted(&(1..=SLOTS_MAX), "different entries"), slots.len()))

@@ -192,11 +192,12 @@ pub(crate) mod tests {
     fn the_text_form_is_compact_and_readable() {
         let mut headers = Headers::new();
         headers.push_text("ce_id", "ü\"7");
-        headers.push("bin", Some(vec![0, 0, 0, 1]));
+        headers.push("i", Some(vec![0, 0, 0, 1]));
         headers.push("latin", Some(vec![0xff]));
         headers.push("none", None);
         headers.push_text("empty", "");
-        let text = r#"[["ce_id","ü\"7"],["bin",{"base64":"AAAAAQ=="}],["latin",{"base64":"/w=="}],["none",null],["empty",""]]"#;
+        let text =
+            r#"[["ce_id","ü\"7"],["i",{"base64":"AAAAAQ=="}],["latin",{"base64":"/w=="}],["none",null],["empty",""]]"#;
         assert_eq!(headers.to_json_text(), text);
         assert_eq!(Headers::from_json_text(text).unwrap(), headers);
     }

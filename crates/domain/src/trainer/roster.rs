@@ -285,7 +285,7 @@ fn available_range(field: Field<'_>) -> Option<AvailableRange> {
     let until = field.get("until").parsed("a time HH:MM from 00:00 to 24:00", |text| text.parse().ok());
     let range = AvailableRange { weekday: weekday?, from: from?, until: until? };
     if range.from == range.until {
-        return field.get("until").fault("must not equal from; a whole day is 00:00 to 24:00");
+        return field.get("until").fault("must not equal from (a whole day is 00:00 to 24:00)");
     }
     Some(range)
 }
@@ -380,7 +380,7 @@ fn read_record<'a, T>(
 fn check_header(faults: &Faults, columns: &[&str], header: &[&str], cells: usize) {
     for (index, column) in header.iter().enumerate() {
         if !columns.contains(column) {
-            faults.report(&format!("/{column}"), format!("is not a known column; known are {}", columns.join(", ")));
+            faults.report(&format!("/{column}"), format!("is not a known column, known are {}", columns.join(", ")));
         } else if header[..index].contains(column) {
             faults.report(&format!("/{column}"), "is in the header twice");
         }

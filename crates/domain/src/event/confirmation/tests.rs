@@ -189,9 +189,9 @@ fn everything_else_is_refused_with_its_field_and_bound() {
         ),
         ("/plan/start_date", json!("2028-11-24"), "is \"2028-11-24\""),
         ("/plan/start_date", json!("2026-12-01T00:00:00Z"), "/plan/start_date: must be a date"),
-        ("/plan/slots", json!([]), "/plan/slots: must have 1 to 500 entries, has 0"),
+        ("/plan/slots", json!([]), "/plan/slots: must have 1 to 50 different entries, has 0"),
         ("/plan/slots", many_slots(51), "/plan/slots: must have 1 to 50 different entries, has 51"),
-        ("/plan/slots", many_slots(501), "/plan/slots: must have 1 to 500 entries, has 501"),
+        ("/plan/slots", many_slots(501), "/plan/slots: must have at most 500 entries, has 501"),
         (
             "/plan/slots/1/weekday",
             json!("Tue"),
@@ -297,7 +297,7 @@ fn a_slot_given_twice_counts_once_at_its_better_rank() {
 #[test]
 fn names_and_addresses_are_never_told() {
     let told = decode(&json!({
-        "student": { "id": "stu", "name": format!("Asha {}", "x".repeat(200)), "email": format!("asha@{}", "x".repeat(400)) },
+        "student": { "id": "stu", "name": "Asha".repeat(100), "email": "asha@".repeat(100) },
         "payer": { "id": "Asha\0", "name": ["Asha"], "email": { "asha@": "asha@" } }
     }));
     let detail = told.unwrap_err().detail.to_lowercase();
@@ -370,7 +370,11 @@ fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
 
 proptest! {
     #[test]
-    fn no_value_anywhere_makes_it_panic(place: proptest::sample::Index, value in any_json(), at in 0_i64..253_402_207_200) {
+    fn no_value_anywhere_makes_it_panic(
+        place: proptest::sample::Index,
+        value in any_json(),
+        at in 0_i64..253_402_207_200,
+    ) {
         let mut places = Vec::new();
         pointers(&example(), String::new(), &mut places);
         let changed = with(&places[place.index(places.len())], value);

@@ -6,7 +6,7 @@
 -- transaction writes all that belongs together.
 
 -- "Crvn": lets `file` and people tell whose database this is.
-PRAGMA application_id = 0x4372766e;
+PRAGMA application_id = 1131574894;
 
 ---- The log -------------------------------------------------------------------------------------
 

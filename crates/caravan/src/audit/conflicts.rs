@@ -1,0 +1,74 @@
+//! Conflicts: sessions to come that today's roster or closures contradict. They are listed, and
+//! never moved: a person decides.
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::evidence::{Terms, shown};
+use super::party::{Party, PartyPlan};
+use super::report::Tally;
+use super::wall::{Lesson, date_at, monday_of, touches};
+
+/// Looks at the sessions of a trainer that start at `now` (Unix seconds) or later.
+pub(super) fn find(party: &Party<'_>, closures: &[(Date, Date)], now: i64, tally: &mut Tally) {
+    let mut to_come: Vec<(&PartyPlan<'_>, &Lesson)> = party
+        .plans
+        .iter()
+        .flat_map(|plan| plan.lessons.iter().map(move |lesson| (plan, lesson)))
+        .filter(|(_, lesson)| lesson.start >= now)
+        .collect();
+    // By age of the allocation within a week: what a lowered limit is too small for is the latest.
+    to_come.sort_by_key(|(plan, lesson)| (lesson.start, plan.allocation.allocated_at.as_str()));
+    let too_many = party.today.as_ref().map(|today| beyond_the_limit(&to_come, today)).unwrap_or_default();
+    for (index, (plan, lesson)) in to_come.into_iter().enumerate() {
+        let found = contradiction(party, plan, lesson, closures)
+            .or_else(|| too_many.contains(&index).then(|| "the trainer's week has more sessions than its limit today".to_owned()));
+        tally.must(found.is_none(), session_id(plan, lesson), || {
+            format!("at {} with {}: {}", shown(lesson.start), party.name, found.unwrap_or_default())
+        });
+    }
+}
+
+fn contradiction(
+    party: &Party<'_>,
+    plan: &PartyPlan<'_>,
+    lesson: &Lesson,
+    closures: &[(Date, Date)],
+) -> Option<String> {
+    if closures.iter().any(|(from, until)| (*from..=*until).contains(&lesson.date)) {
+        return Some("a closure covers its date".to_owned());
+    }
+    let Some(today) = &party.today else { return Some("the roster doesn't have the trainer".to_owned()) };
+    if let Err(unsuited) = today.suit(&plan.order) {
+        return Some(unsuited);
+    }
+    if touches(&today.zone, lesson, &today.time_off) {
+        return Some("the trainer is off".to_owned());
+    }
+    let available = today.available.hold_throughout(&today.zone, lesson);
+    (!available).then(|| "it is outside the trainer's availability".to_owned())
+}
+
+/// Which of these lessons, in order, are one too many in their week.
+fn beyond_the_limit(lessons: &[(&PartyPlan<'_>, &Lesson)], today: &Terms) -> std::collections::HashSet<usize> {
+    let mut weeks = std::collections::HashMap::<Date, i64>::new();
+    let mut beyond = std::collections::HashSet::new();
+    for (index, (_, lesson)) in lessons.iter().enumerate() {
+        let Some(date) = date_at(&today.zone, lesson.start) else { continue };
+        let count = weeks.entry(monday_of(date)).or_default();
+        *count += 1;
+        if *count > today.sessions_per_week_max {
+            beyond.insert(index);
+        }
+    }
+    beyond
+}
+
+/// The id the session has, or will have once it stands in the calendar.
+fn session_id(plan: &PartyPlan<'_>, lesson: &Lesson) -> String {
+    let purchase_id = &plan.allocation.purchase_id;
+    purchase_id.parse::<Uuid>().map_or_else(
+        |_| purchase_id.clone(),
+        |id| Uuid::new_v5(&id, format!("session:{}", lesson.ordinal).as_bytes()).to_string(),
+    )
+}

@@ -1,0 +1,54 @@
+//! Trainers and students with the plans that take their time.
+
+use super::evidence::{Decision, Judgement, Order, Terms, lessons, run_of};
+use super::wall::{Lesson, Zones};
+use crate::platform::evidence::{AllocationEvidence, PartyKind, PartyPage, PlanEvidence, ReservationEvidence};
+
+/// A plan that takes a party's time.
+#[derive(Clone, Debug)]
+pub(super) struct PartyPlan<'a> {
+    pub(super) allocation: &'a AllocationEvidence,
+    pub(super) judgement: Judgement,
+    pub(super) order: Order,
+    pub(super) lessons: Vec<Lesson>,
+}
+
+/// A trainer or a student.
+#[derive(Clone, Debug)]
+pub(super) struct Party<'a> {
+    /// Such as `trainer:trn_7`.
+    pub(super) name: String,
+    /// Plans that can be understood; of the others the purchases' own judgement tells.
+    pub(super) plans: Vec<PartyPlan<'a>>,
+    pub(super) reservations: &'a [ReservationEvidence],
+    /// A trainer's terms of today; `None` if the roster doesn't have them (or they can't be read).
+    pub(super) today: Option<Terms>,
+}
+
+/// The parties of a page.
+pub(super) fn parties<'a>(kind: PartyKind, page: &'a PartyPage, zones: &mut Zones) -> Vec<Party<'a>> {
+    let mut ids: Vec<&str> = page.plans.iter().map(|plan| plan.party.as_str()).collect();
+    ids.extend(page.reservations.iter().map(|reservation| reservation.party.as_str()));
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into_iter()
+        .map(|id| {
+            let plans = run_of(&page.plans, id, |plan| &plan.party);
+            let trainer = run_of(&page.trainers, id, |trainer| &trainer.id).first();
+            Party {
+                name: format!("{}:{id}", kind.name()),
+                plans: plans.iter().filter_map(|plan| read(plan, zones)).collect(),
+                reservations: run_of(&page.reservations, id, |reservation| &reservation.party),
+                today: trainer.and_then(|trainer| Terms::of_today(trainer, zones).ok()),
+            }
+        })
+        .collect()
+}
+
+fn read<'a>(plan: &'a PlanEvidence, zones: &mut Zones) -> Option<PartyPlan<'a>> {
+    let order = Order::read(plan.confirmation.as_deref()?, zones).ok()?;
+    let decision = Decision::read(&plan.allocation).ok()?;
+    let judgement = Judgement::read(&plan.allocation.receipt, zones).ok()?;
+    let lessons = lessons(&order, &decision);
+    Some(PartyPlan { allocation: &plan.allocation, judgement, order, lessons })
+}

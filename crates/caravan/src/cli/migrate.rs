@@ -1,0 +1,18 @@
+//! `caravan migrate`: the database and the topics, as this version needs them.
+
+use caravan::app::App;
+use caravan::config::Settings;
+
+use super::failure::Failure;
+use super::output::Output;
+
+pub(crate) async fn run(settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let app = App::open(settings).await?;
+    let created = app.platform.log.create_topics(settings.partitions).await?;
+    let version = app.schema_version().await?;
+    output.line(format!("the database in {} is at schema version {version}", settings.data.display()))?;
+    if !created.is_empty() {
+        output.line(format!("created {} topics", created.len()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! `caravan purchases`: handing over confirmed payments, and what became of them.
+
+use caravan::app::App;
+use caravan::config::Settings;
+use caravan::platform::rows::{Purchase, PurchaseFilter, SessionFilter};
+use caravan_domain::event::{Headers, Topic, payment_id_of};
+use caravan_domain::plan::Slot;
+use caravan_domain::purchase::PurchaseStatus;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::args::{ConfirmArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
+use super::failure::Failure;
+use super::input::{Chunk, LINE_BYTES_MAX, Lines};
+use super::output::{List, Output, Row, counted, or_dash, printable};
+use super::sessions::SessionRow;
+use super::{existing, progress, receipt};
+use caravan::platform::log::NewRecord;
+
+/// Purchases read at once.
+const PAGE: usize = 500;
+
+pub(crate) async fn run(settings: &Settings, command: PurchasesCommand, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        PurchasesCommand::Confirm(args) => confirm(settings, args, output).await,
+        PurchasesCommand::List(args) => list(settings, args, output).await,
+        PurchasesCommand::Show(args) => show(settings, args, output).await,
+    }
+}
+
+/// Publishes each line as it is; what it is worth is the worker's to judge.
+async fn confirm(settings: &Settings, args: ConfirmArgs, output: &mut Output) -> Result<(), Failure> {
+    let mut lines = Lines::open(&args.file)?;
+    let app = App::open(settings).await?;
+    app.ensure_topics().await?;
+    let bar = progress::bytes(lines.bytes(), "publishing");
+    let mut published = 0_u64;
+    let ended = loop {
+        match lines.next().await {
+            None => break Ok(()),
+            Some(Err(problem)) => break Err(problem),
+            Some(Ok(chunk)) => {
+                let (records, bytes) = (records(&app, &chunk), chunk.bytes_read);
+                if let Err(error) = app.platform.log.publish(&records).await {
+                    break Err(error.to_string());
+                }
+                published += records.len() as u64;
+                bar.set_position(bytes);
+            }
+        }
+    };
+    bar.finish_and_clear();
+    let told = counted(published, "line", "lines");
+    match ended {
+        Ok(()) => output.line(format!("published {told} to {}", Topic::PurchaseConfirmed)),
+        Err(problem) => Err(Failure::work(format!(
+            "{problem}\n{told} before it were published; the same file can be confirmed again, what is there already is recognised"
+        ))),
+    }
+}
+
+fn records(app: &App, chunk: &Chunk) -> Vec<NewRecord> {
+    let timestamp = app.platform.clock.now();
+    let record = |line: &Vec<u8>| NewRecord {
+        topic: Topic::PurchaseConfirmed,
+        key: payment_id_of(line).map(String::into_bytes),
+        value: Some(line.clone()),
+        headers: Headers::new(),
+        timestamp,
+    };
+    debug_assert!(chunk.lines.iter().all(|line| line.len() <= LINE_BYTES_MAX));
+    chunk.lines.iter().map(record).collect()
+}
+
+#[derive(Serialize)]
+struct PurchaseRow {
+    purchase_id: Uuid,
+    payment_id: String,
+    item: Option<String>,
+    student_id: String,
+    status: PurchaseStatus,
+    requested_start_date: Date,
+    start_date: Option<Date>,
+    sessions_total: u16,
+    horizon: Option<Date>,
+    trainer_id: Option<String>,
+    allocated_at: Option<Timestamp>,
+    slots: Option<Vec<Slot>>,
+    created_at: Timestamp,
+    subject: String,
+    level: String,
+}
+
+impl From<&Purchase> for PurchaseRow {
+    fn from(purchase: &Purchase) -> Self {
+        let confirmation = &purchase.confirmation;
+        let allocation = purchase.allocation.as_ref();
+        Self {
+            purchase_id: purchase.id,
+            payment_id: confirmation.payment_id.clone(),
+            item: confirmation.item.clone(),
+            student_id: confirmation.student.id.clone(),
+            status: purchase.status,
+            requested_start_date: confirmation.plan.start_date,
+            start_date: purchase.start_date,
+            sessions_total: confirmation.plan.sessions,
+            horizon: purchase.horizon,
+            trainer_id: allocation.map(|allocation| allocation.trainer_id.clone()),
+            allocated_at: allocation.map(|allocation| allocation.allocated_at),
+            slots: allocation.map(|allocation| allocation.slots.clone()),
+            created_at: purchase.created_at,
+            subject: confirmation.course.subject.clone(),
+            level: confirmation.course.level.clone(),
+        }
+    }
+}
+
+impl Row for PurchaseRow {
+    const COLUMNS: &'static [&'static str] =
+        &["PURCHASE", "PAYMENT", "STUDENT", "STATUS", "COURSE", "TRAINER", "START", "SESSIONS", "SLOTS"];
+
+    fn cells(&self) -> Vec<String> {
+        let payment = match &self.item {
+            Some(item) => format!("{}#{item}", self.payment_id),
+            None => self.payment_id.clone(),
+        };
+        vec![
+            self.purchase_id.to_string(),
+            payment,
+            self.student_id.clone(),
+            self.status.to_string(),
+            format!("{} {}", self.subject, self.level),
+            or_dash(self.trainer_id.as_ref()),
+            self.start_date.unwrap_or(self.requested_start_date).to_string(),
+            self.sessions_total.to_string(),
+            or_dash(self.slots.as_ref().map(|slots| slot_list(slots))),
+        ]
+    }
+}
+
+async fn list(settings: &Settings, args: PurchasesListArgs, output: &mut Output) -> Result<(), Failure> {
+    let Some(app) = existing(settings, "nothing to list").await? else { return Ok(()) };
+    let filter = PurchaseFilter { status: args.status, student_id: args.student, ..PurchaseFilter::default() };
+    let mut list = List::of::<PurchaseRow>(output, args.list);
+    let mut after = None;
+    while list.wants_more() {
+        let page = app.platform.store.list_purchases(&filter, after, list.page(PAGE)).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        for (_, purchase) in &page {
+            list.push(&PurchaseRow::from(purchase))?;
+        }
+    }
+    list.finish("no purchases")
+}
+
+#[derive(Serialize)]
+struct PurchaseWhole {
+    #[serde(flatten)]
+    row: PurchaseRow,
+    confirmation: caravan_domain::purchase::Confirmation,
+    allocation_id: Option<Uuid>,
+    skipped: Option<Vec<Date>>,
+    waitlisted_at: Option<Timestamp>,
+    receipt: Option<serde_json::Value>,
+    sessions: Vec<SessionRow>,
+}
+
+async fn show(settings: &Settings, args: PurchaseShowArgs, output: &mut Output) -> Result<(), Failure> {
+    let missing = || Failure::work(format!("there is no purchase {}; see: caravan purchases list", printable(&args.id)));
+    let Some(app) = existing(settings, "nothing to show").await? else { return Err(missing()) };
+    let id = purchase_id(&args.id);
+    let Some(purchase) = app.platform.store.purchases(&[id]).await?.into_iter().next() else { return Err(missing()) };
+    let whole = whole(&app, &purchase).await?;
+    if args.json { output.json(&whole) } else { tell(&purchase, &whole, output) }
+}
+
+async fn whole(app: &App, purchase: &Purchase) -> Result<PurchaseWhole, Failure> {
+    let store = &app.platform.store;
+    let allocation = purchase.allocation.as_ref();
+    let waiting = store.waiting(purchase.id).await?;
+    let receipt = match (allocation, &waiting) {
+        (Some(allocation), _) => store.receipt(allocation.id).await?,
+        (None, Some(waiting)) => Some(waiting.receipt.clone()),
+        (None, None) => None,
+    };
+    let filter = SessionFilter { purchase_id: Some(purchase.id), ..SessionFilter::default() };
+    let sessions = store.list_sessions(&filter, None, usize::from(u16::MAX)).await?;
+    Ok(PurchaseWhole {
+        row: PurchaseRow::from(purchase),
+        confirmation: purchase.confirmation.clone(),
+        allocation_id: allocation.map(|allocation| allocation.id),
+        skipped: allocation.map(|allocation| allocation.skipped.clone()),
+        waitlisted_at: waiting.map(|waiting| waiting.waitlisted_at),
+        receipt: receipt.and_then(|text| serde_json::from_str(&text).ok()),
+        sessions: sessions.into_iter().map(|(_, session)| SessionRow::from(session)).collect(),
+    })
+}
+
+fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Result<(), Failure> {
+    let confirmation = &purchase.confirmation;
+    let (student, plan) = (&confirmation.student, &confirmation.plan);
+    let heading = output.heading(&format!("Purchase {}", purchase.id));
+    output.line(format!("{heading}  {}", purchase.status))?;
+    let course = printable(&format!("{} {}", confirmation.course.subject, confirmation.course.level));
+    let name = student.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let item = confirmation.item.as_deref().map(|item| format!(", item {item}")).unwrap_or_default();
+    for (label, text) in [
+        ("Payment", format!("{}{item}, {} {} (minor units)", confirmation.payment_id, confirmation.amount.minor, confirmation.amount.currency)),
+        ("Recorded", purchase.created_at.to_string()),
+        ("Student", format!("{}{name}, {}, speaks {}", student.id, student.time_zone, student.languages.join(", "))),
+        ("Course", course.clone()),
+        ("Plan", format!("{} of {} minutes, {} a week, from {}", counted(plan.sessions.into(), "session", "sessions"), plan.minutes, plan.per_week, plan.start_date)),
+        ("Wishes", slot_list(&plan.slots)),
+    ] {
+        output.line(format!("{label:<10}{}", printable(&text)))?;
+    }
+    if let Some(allocation) = &purchase.allocation {
+        output.line(format!("{:<10}{}", "Trainer", printable(&allocation.trainer_id)))?;
+        output.line(format!("{:<10}{} ({}), from {}", "Slots", slot_list(&allocation.slots), student.time_zone, allocation.start_date))?;
+    }
+    if let (Some(since), None) = (whole.waitlisted_at, &purchase.allocation) {
+        output.line(format!("{:<10}since {since}", "Waiting"))?;
+    }
+    if let Some(kept) = &whole.receipt {
+        output.line("")?;
+        for line in receipt::explained(kept, &course) {
+            output.line(printable(&line))?;
+        }
+    }
+    tell_sessions(purchase, whole, output)
+}
+
+fn tell_sessions(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Result<(), Failure> {
+    if whole.sessions.is_empty() {
+        return Ok(());
+    }
+    let until = purchase.horizon.map(|horizon| format!(", in the calendar for dates before {horizon}")).unwrap_or_default();
+    let heading = output.heading("Sessions");
+    output.line(format!("\n{heading}  {} of {}{until}", whole.sessions.len(), whole.row.sessions_total))?;
+    for session in &whole.sessions {
+        output.line(format!("  {}", session.line()))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn slot_list(slots: &[Slot]) -> String {
+    slots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

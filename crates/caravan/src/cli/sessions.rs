@@ -1,0 +1,160 @@
+//! `caravan sessions`: the calendar, and extending it by hand.
+
+use caravan::app::App;
+use caravan::config::Settings;
+use caravan::platform::rows::{Session, SessionFilter};
+use caravan::workers::cron;
+use caravan_domain::window;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::args::{ExtendArgs, SessionsCommand, SessionsListArgs, purchase_id};
+use super::existing;
+use super::failure::Failure;
+use super::output::{List, Output, Row};
+
+/// Sessions read at once.
+const PAGE: usize = 1_000;
+
+pub(crate) async fn run(settings: &Settings, command: SessionsCommand, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        SessionsCommand::List(args) => list(settings, args, output).await,
+        SessionsCommand::Extend(args) => extend(settings, args, output).await,
+    }
+}
+
+/// A session as it is listed.
+#[derive(Serialize)]
+pub(crate) struct SessionRow {
+    session_id: Uuid,
+    purchase_id: Uuid,
+    trainer_id: String,
+    student_id: String,
+    ordinal: u32,
+    local_date: Date,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    time_zone: String,
+    status: String,
+}
+
+impl From<Session> for SessionRow {
+    fn from(session: Session) -> Self {
+        Self {
+            session_id: session.id,
+            purchase_id: session.purchase_id,
+            trainer_id: session.trainer_id,
+            student_id: session.student_id,
+            ordinal: session.ordinal,
+            local_date: session.local_date,
+            starts_at: session.starts_at,
+            ends_at: session.ends_at,
+            time_zone: session.time_zone,
+            status: session.status,
+        }
+    }
+}
+
+impl SessionRow {
+    /// The session in a line, for the page of its purchase.
+    pub(crate) fn line(&self) -> String {
+        format!("{:>3}  {}  {}  {}", self.ordinal, self.local_time(), self.starts_at, self.status)
+    }
+
+    /// When it is for the student, such as `tue 2026-12-01 17:00-18:00`.
+    fn local_time(&self) -> String {
+        let Ok(zone) = TimeZone::get(&self.time_zone) else { return self.local_date.to_string() };
+        let (starts, ends) = (self.starts_at.to_zoned(zone.clone()), self.ends_at.to_zoned(zone));
+        format!("{}-{}", starts.strftime("%a %Y-%m-%d %H:%M"), ends.strftime("%H:%M")).to_lowercase()
+    }
+}
+
+impl Row for SessionRow {
+    const COLUMNS: &'static [&'static str] =
+        &["STARTS (UTC)", "STUDENT'S TIME", "ZONE", "TRAINER", "STUDENT", "NO", "STATUS", "PURCHASE"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.starts_at.to_string(),
+            self.local_time(),
+            self.time_zone.clone(),
+            self.trainer_id.clone(),
+            self.student_id.clone(),
+            self.ordinal.to_string(),
+            self.status.clone(),
+            self.purchase_id.to_string(),
+        ]
+    }
+}
+
+async fn list(settings: &Settings, args: SessionsListArgs, output: &mut Output) -> Result<(), Failure> {
+    if let (Some(from), Some(until)) = (args.from, args.until)
+        && from > until
+    {
+        return Err(Failure::usage(format!("--from {from} is after --until {until}")));
+    }
+    let Some(app) = existing(settings, "nothing to list").await? else { return Ok(()) };
+    let filter = SessionFilter {
+        purchase_id: args.purchase.as_deref().map(purchase_id),
+        trainer_id: args.trainer,
+        student_id: args.student,
+        from: args.from,
+        until: args.until,
+    };
+    let mut list = List::of::<SessionRow>(output, args.list);
+    let mut after = None;
+    while list.wants_more() {
+        let page = app.platform.store.list_sessions(&filter, after, list.page(PAGE)).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        for (_, session) in page {
+            list.push(&SessionRow::from(session))?;
+        }
+    }
+    list.finish("no sessions")
+}
+
+async fn extend(settings: &Settings, args: ExtendArgs, output: &mut Output) -> Result<(), Failure> {
+    let app = App::open(settings).await?;
+    app.ensure_topics().await?;
+    let as_of = instant(args.as_of, app.platform.clock.now())?;
+    let before = app.platform.store.totals().await?;
+    cron::run_once(&app.platform, &settings.policy(0), as_of).await?;
+    let after = app.platform.store.totals().await?;
+    let count = |totals: &std::collections::BTreeMap<String, u64>| totals.values().sum::<u64>();
+    let added = count(&after.sessions).saturating_sub(count(&before.sessions));
+    let completed = |totals: &caravan::platform::rows::Totals| totals.sessions.get("completed").copied().unwrap_or(0);
+    output.line(format!(
+        "extended the calendar as of {as_of}: {added} sessions more, {} completed",
+        completed(&after).saturating_sub(completed(&before))
+    ))
+}
+
+/// The instant that stands for a date: now if it is today, else its beginning, in UTC.
+fn instant(date: Option<Date>, now: Timestamp) -> Result<Timestamp, Failure> {
+    match date {
+        Some(date) if date != window::today(now) => {
+            let midnight = date.to_zoned(TimeZone::UTC);
+            midnight.map(|zoned| zoned.timestamp()).map_err(|_| Failure::usage(format!("--as-of {date} is out of range")))
+        }
+        _ => Ok(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn another_day_begins_at_midnight_utc_and_today_is_now() {
+        let now: Timestamp = "2026-11-23T18:30:00Z".parse().unwrap();
+        assert_eq!(instant(None, now).unwrap(), now);
+        assert_eq!(instant(Some(date(2026, 11, 23)), now).unwrap(), now);
+        assert_eq!(instant(Some(date(2026, 12, 1)), now).unwrap().to_string(), "2026-12-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,125 @@
+//! The store: reads beside one another, one commit at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, SqlitePool};
+
+use super::bulk::{Bulk, Query, json_list};
+use super::changes::Changes;
+use super::rows;
+use super::sqlite::platform_error;
+use super::writer::Writer;
+use super::{commit, leases};
+use crate::platform::PlatformError;
+use crate::platform::rows::Position;
+use crate::platform::store::{OutboxRow, Store};
+use crate::platform::transaction::{CommitError, Transaction};
+
+/// The store of an embedded Caravan.
+pub(super) struct EmbeddedStore {
+    pub(super) writer: Arc<Writer>,
+    pub(super) readers: SqlitePool,
+    pub(super) changes: Arc<Changes>,
+}
+
+impl EmbeddedStore {
+    /// A connection to read on.
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, PlatformError> {
+        self.readers.acquire().await.map_err(platform_error)
+    }
+
+    /// All rows of one query, as of one moment.
+    pub(super) async fn fetch(&self, query: Query<'_>) -> Result<Vec<SqliteRow>, PlatformError> {
+        let mut connection = self.reader().await?;
+        query.fetch_all(&mut *connection).await.map_err(platform_error)
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+        commit::commit(&self.writer, transaction).await?;
+        self.changes.tick();
+        Ok(())
+    }
+
+    async fn begin_positions(&self, group: &str, positions: &[Position]) -> Result<(), PlatformError> {
+        static INSERT: std::sync::LazyLock<Bulk> = std::sync::LazyLock::new(|| {
+            Bulk::insert("positions", "consumer_group, topic, partition, next_offset, topic_id", "ON CONFLICT DO NOTHING")
+        });
+        let mut writing = self.writer.begin().await.map_err(platform_error)?;
+        INSERT
+            .run(writing.connection(), positions, |query, position| {
+                query
+                    .bind(group.to_owned())
+                    .bind(position.at.topic.name())
+                    .bind(position.at.partition)
+                    .bind(rows::stored(position.next_offset))
+                    .bind(position.topic_id.to_string())
+            })
+            .await
+            .map_err(platform_error)?;
+        writing.commit().await.map_err(platform_error)
+    }
+
+    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, PlatformError> {
+        // A single writer gives ids in the order of commits, so the oldest are those with the
+        // least ids, and none can appear below them later.
+        let sql = "SELECT id, topic, key, value, headers, timestamp FROM outbox ORDER BY id LIMIT ?1";
+        let rows = self.fetch(sqlx::query(sql).bind(rows::limit(limit))).await?;
+        rows.iter().map(outbox_row).collect()
+    }
+
+    async fn forget(&self, ids: &[i64]) -> Result<(), PlatformError> {
+        let mut writing = self.writer.begin().await.map_err(platform_error)?;
+        sqlx::query("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(json_list(ids))
+            .execute(writing.connection())
+            .await
+            .map_err(platform_error)?;
+        writing.commit().await.map_err(platform_error)
+    }
+
+    async fn lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool, PlatformError> {
+        leases::take(&self.writer, name, holder, now, ttl).await
+    }
+
+    async fn release(&self, name: &str, holder: &str) -> Result<(), PlatformError> {
+        leases::give_back(&self.writer, name, holder).await
+    }
+
+    async fn cron_last(&self) -> Result<Option<Timestamp>, PlatformError> {
+        let rows = self.fetch(sqlx::query("SELECT last_due FROM cron")).await?;
+        let last = rows.first().map(rows::decoded::<(String,)>).transpose()?;
+        last.map(|(due,)| rows::parsed("cron.last_due", &due)).transpose()
+    }
+
+    async fn changed(&self, at_most: Duration) {
+        self.changes.changed(at_most).await;
+    }
+
+    async fn probe(&self) -> Result<(), PlatformError> {
+        // The same value again: the page is written all the same, which is what is asked.
+        let mut writing = self.writer.begin().await.map_err(platform_error)?;
+        sqlx::query("UPDATE roster SET version = version").execute(writing.connection()).await.map_err(platform_error)?;
+        writing.commit().await.map_err(platform_error)
+    }
+}
+
+fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, PlatformError> {
+    type Columns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String, i64);
+    let (id, topic, key, value, headers, timestamp): Columns = rows::decoded(row)?;
+    let record = crate::platform::log::NewRecord {
+        topic: rows::parsed("topic", &topic)?,
+        key,
+        value,
+        headers: rows::headers(&headers)?,
+        timestamp: rows::milliseconds(timestamp)?,
+    };
+    Ok(OutboxRow { id, record })
+}
