@@ -88,18 +88,29 @@ pub const KEYS: [&str; 18] = [
 /// Keys whose text is taken as it is, even if it looks like a number or a list.
 const TEXT_KEYS: [&str; 7] = ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "cron", "log"];
 
-/// Numbers and their bounds, both inclusive.
-const BOUNDS: [(&str, fn(&Settings) -> u64, u64, u64); 10] = [
-    ("partitions", |s| s.partitions.into(), 1, 1_000),
-    ("log_retention_hours", |s| s.log_retention_hours.into(), 1, 24 * 366 * 10),
-    ("batch_records_max", |s| s.batch_records_max as u64, 1, 10_000),
-    ("batch_bytes_max", |s| s.batch_bytes_max as u64, 64 * 1024, 256 * 1024 * 1024),
-    ("attempts_max", |s| s.attempts_max.into(), 1, 1_000),
-    ("backoff_ms_min", |s| s.backoff_ms_min, 1, 60_000),
-    ("backoff_ms_max", |s| s.backoff_ms_max, 1, 3_600_000),
-    ("window_days", |s| s.window_days.into(), 1, 730),
-    ("lead_days", |s| s.lead_days.into(), 0, 365),
-    ("max_skipped", |s| s.max_skipped.into(), 0, 500),
+/// A number's bounds, both inclusive.
+struct Bounds {
+    key: &'static str,
+    value: fn(&Settings) -> u64,
+    min: u64,
+    max: u64,
+}
+
+const fn bounds(key: &'static str, value: fn(&Settings) -> u64, min: u64, max: u64) -> Bounds {
+    Bounds { key, value, min, max }
+}
+
+const BOUNDS: [Bounds; 10] = [
+    bounds("partitions", |s| s.partitions.into(), 1, 1_000),
+    bounds("log_retention_hours", |s| s.log_retention_hours.into(), 1, 24 * 366 * 10),
+    bounds("batch_records_max", |s| s.batch_records_max as u64, 1, 10_000),
+    bounds("batch_bytes_max", |s| s.batch_bytes_max as u64, 64 * 1024, 256 * 1024 * 1024),
+    bounds("attempts_max", |s| s.attempts_max.into(), 1, 1_000),
+    bounds("backoff_ms_min", |s| s.backoff_ms_min, 1, 60_000),
+    bounds("backoff_ms_max", |s| s.backoff_ms_max, 1, 3_600_000),
+    bounds("window_days", |s| s.window_days.into(), 1, 730),
+    bounds("lead_days", |s| s.lead_days.into(), 0, 365),
+    bounds("max_skipped", |s| s.max_skipped.into(), 0, 500),
 ];
 
 /// What the command line sets; what it doesn't is left to the environment, file and defaults.
@@ -314,7 +325,7 @@ fn validate(loaded: &Loaded) -> Result<(), ConfigError> {
     let wrong = |key: &str, problem: String| {
         Err(ConfigError::Value { key: key.to_owned(), place: loaded.origin(key), problem })
     };
-    for (key, value, min, max) in BOUNDS {
+    for Bounds { key, value, min, max } in BOUNDS {
         let value = value(settings);
         if !(min..=max).contains(&value) {
             return wrong(key, format!("must be a whole number from {min} to {max}, is {value}"));

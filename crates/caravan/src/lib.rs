@@ -3,8 +3,10 @@
 //! `domain <- platform <- engine <- workers <- app <- cli`: an arrow reads "is used by".
 
 pub mod app;
+pub mod audit;
 pub mod config;
 pub mod engine;
+pub mod lag;
 pub mod platform;
 pub mod redrive;
 pub mod roster;

@@ -1,6 +1,8 @@
 //! Conflicts: sessions to come that today's roster or closures contradict. They are listed, and
 //! never moved: a person decides.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::civil::Date;
 use uuid::Uuid;
 
@@ -11,18 +13,14 @@ use super::wall::{Lesson, date_at, monday_of, touches};
 
 /// Looks at the sessions of a trainer that start at `now` (Unix seconds) or later.
 pub(super) fn find(party: &Party<'_>, closures: &[(Date, Date)], now: i64, tally: &mut Tally) {
-    let mut to_come: Vec<(&PartyPlan<'_>, &Lesson)> = party
-        .plans
-        .iter()
-        .flat_map(|plan| plan.lessons.iter().map(move |lesson| (plan, lesson)))
-        .filter(|(_, lesson)| lesson.start >= now)
-        .collect();
-    // By age of the allocation within a week: what a lowered limit is too small for is the latest.
-    to_come.sort_by_key(|(plan, lesson)| (lesson.start, plan.allocation.allocated_at.as_str()));
-    let too_many = party.today.as_ref().map(|today| beyond_the_limit(&to_come, today)).unwrap_or_default();
-    for (index, (plan, lesson)) in to_come.into_iter().enumerate() {
-        let found = contradiction(party, plan, lesson, closures)
-            .or_else(|| too_many.contains(&index).then(|| "the trainer's week has more sessions than its limit today".to_owned()));
+    let mut lessons: Vec<(&PartyPlan<'_>, &Lesson)> =
+        party.plans.iter().flat_map(|plan| plan.lessons.iter().map(move |lesson| (plan, lesson))).collect();
+    lessons.sort_by_key(|(_, lesson)| lesson.start);
+    let too_many = party.today.as_ref().map(|today| beyond_the_limit(&lessons, today)).unwrap_or_default();
+    for (index, (plan, lesson)) in lessons.into_iter().enumerate().filter(|(_, (_, lesson))| lesson.start >= now) {
+        let found = contradiction(party, plan, lesson, closures).or_else(|| {
+            too_many.contains(&index).then(|| "the trainer's week has more sessions than their limit today".to_owned())
+        });
         tally.must(found.is_none(), session_id(plan, lesson), || {
             format!("at {} with {}: {}", shown(lesson.start), party.name, found.unwrap_or_default())
         });
@@ -49,10 +47,10 @@ fn contradiction(
     (!available).then(|| "it is outside the trainer's availability".to_owned())
 }
 
-/// Which of these lessons, in order, are one too many in their week.
-fn beyond_the_limit(lessons: &[(&PartyPlan<'_>, &Lesson)], today: &Terms) -> std::collections::HashSet<usize> {
-    let mut weeks = std::collections::HashMap::<Date, i64>::new();
-    let mut beyond = std::collections::HashSet::new();
+/// Which of these lessons are too many in their week: its latest.
+fn beyond_the_limit(lessons: &[(&PartyPlan<'_>, &Lesson)], today: &Terms) -> HashSet<usize> {
+    let mut weeks = HashMap::<Date, i64>::new();
+    let mut beyond = HashSet::new();
     for (index, (_, lesson)) in lessons.iter().enumerate() {
         let Some(date) = date_at(&today.zone, lesson.start) else { continue };
         let count = weeks.entry(monday_of(date)).or_default();

@@ -155,6 +155,12 @@ pub(crate) enum Command {
     /// Records that were set aside: why, and sending them again
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Check the guarantees against the data
+    #[command(after_help = "Examples:\n  \
+        caravan audit\n  \
+        caravan audit --json\n\n\
+        Exit status 1, and the offending ids, if a guarantee is broken. It reads one snapshot, so it can run any time.")]
+    Audit(AuditArgs),
     /// Copy the database to a file, while everything runs
     #[command(after_help = "Examples:\n  \
         caravan backup /backups/caravan-2026-11-23.db\n\n\
@@ -168,7 +174,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     /// Which workers to run [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = worker_kind)]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::value_parser!(WorkerKind))]
     pub(crate) workers: Vec<WorkerKind>,
     /// Leave once their lags and the outbox are empty
     #[arg(long)]
@@ -460,6 +466,16 @@ pub(crate) struct RedriveWhich {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct AuditArgs {
+    /// One JSON object a line: each guarantee, then conflicts
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Name at most this many offenders of each guarantee [default: 20]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct BackupArgs {
     /// The file to write; it must not be there yet
     #[arg(value_name = "FILE")]
@@ -476,11 +492,6 @@ pub(crate) struct DoctorArgs {
 /// The purchase that an id given by a person means: its own, or the one of a payment.
 pub(crate) fn purchase_id(text: &str) -> Uuid {
     Uuid::try_parse(text).unwrap_or_else(|_| caravan_domain::ids::purchase_id(text, None))
-}
-
-fn worker_kind(text: &str) -> Result<WorkerKind, String> {
-    let known = || WorkerKind::ALL.map(WorkerKind::name).join(", ");
-    WorkerKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| format!("known workers are {}", known()))
 }
 
 fn date(text: &str) -> Result<Date, &'static str> {

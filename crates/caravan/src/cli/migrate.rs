@@ -9,7 +9,7 @@ use super::output::Output;
 pub(crate) async fn run(settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let app = App::open(settings).await?;
     let created = app.platform.log.create_topics(settings.partitions).await?;
-    let version = app.schema_version().await?;
+    let version = app.schema_version().await?.found;
     output.line(format!("the database in {} is at schema version {version}", settings.data.display()))?;
     if !created.is_empty() {
         output.line(format!("created {} topics", created.len()))?;

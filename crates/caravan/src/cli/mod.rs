@@ -9,6 +9,7 @@ use caravan::telemetry;
 use clap::Parser;
 
 mod args;
+mod audit;
 mod backup;
 mod closures;
 mod dead_letters;
@@ -98,6 +99,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Sessions(command) => sessions::run(settings, command, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
+        Command::Audit(args) => audit::run(settings, args, output).await,
         Command::Backup(args) => backup::run(settings, args, output).await,
         Command::Doctor(args) => doctor::run(loaded, args, output).await,
     }

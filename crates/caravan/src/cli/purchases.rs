@@ -209,7 +209,7 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
     let item = confirmation.item.as_deref().map(|item| format!(", item {item}")).unwrap_or_default();
     for (label, text) in [
         ("Payment", format!("{}{item}, {} {} (minor units)", confirmation.payment_id, confirmation.amount.minor, confirmation.amount.currency)),
-        ("Recorded", purchase.created_at.to_string()),
+        ("Recorded", format!("{:.0}", purchase.created_at)),
         ("Student", format!("{}{name}, {}, speaks {}", student.id, student.time_zone, student.languages.join(", "))),
         ("Course", course.clone()),
         ("Plan", format!("{} of {} minutes, {} a week, from {}", counted(plan.sessions.into(), "session", "sessions"), plan.minutes, plan.per_week, plan.start_date)),
@@ -222,7 +222,7 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
         output.line(format!("{:<10}{} ({}), from {}", "Slots", slot_list(&allocation.slots), student.time_zone, allocation.start_date))?;
     }
     if let (Some(since), None) = (whole.waitlisted_at, &purchase.allocation) {
-        output.line(format!("{:<10}since {since}", "Waiting"))?;
+        output.line(format!("{:<10}since {since:.0}", "Waiting"))?;
     }
     if let Some(kept) = &whole.receipt {
         output.line("")?;

@@ -128,7 +128,7 @@ async fn extend(settings: &Settings, args: ExtendArgs, output: &mut Output) -> R
     let added = count(&after.sessions).saturating_sub(count(&before.sessions));
     let completed = |totals: &caravan::platform::rows::Totals| totals.sessions.get("completed").copied().unwrap_or(0);
     output.line(format!(
-        "extended the calendar as of {as_of}: {added} sessions more, {} completed",
+        "extended the calendar as of {as_of:.0}: {added} sessions more, {} completed",
         completed(&after).saturating_sub(completed(&before))
     ))
 }

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tracing::info;
 
 use crate::platform::log::{FetchLimit, PARTITIONS_DEFAULT};
@@ -111,6 +112,9 @@ pub struct Work {
     pub instance: String,
 }
 
+/// One of the loops a process consists of.
+pub type Task = BoxFuture<'static, Result<(), RunError>>;
+
 /// Runs workers, relay, cron and housekeeping until `stop` is requested or, if so asked, until
 /// nothing is left to do. A batch in hand is finished first.
 ///
@@ -123,31 +127,52 @@ pub async fn run(
     stop: &Stop,
     stats: &Arc<Stats>,
 ) -> Result<(), RunError> {
+    if !prepare(platform, policy, stop).await? {
+        return Ok(());
+    }
+    let mut running = tokio::task::JoinSet::new();
+    for task in tasks(platform, work, policy, stop, stats) {
+        running.spawn(task);
+    }
+    finish(running, stop).await
+}
+
+/// Creates what the loops need; false if `stop` was requested meanwhile.
+///
+/// # Errors
+/// If a topic is not as it must be.
+pub async fn prepare(platform: &Platform, policy: &Policy, stop: &Stop) -> Result<bool, RunError> {
     let created = wait_out(platform, policy, stop, async || platform.log.create_topics(policy.partitions).await).await?;
-    let Some(created) = created else { return Ok(()) };
+    let Some(created) = created else { return Ok(false) };
     if !created.is_empty() {
         info!(topics = created.len(), "created topics");
     }
+    Ok(true)
+}
+
+/// The loops of a process. They need no particular runtime, only the platform: [`run`] spawns
+/// them, and a simulation polls them itself, in any order.
+pub fn tasks(platform: &Platform, work: Work, policy: &Policy, stop: &Stop, stats: &Arc<Stats>) -> Vec<Task> {
     let specs: Vec<Spec> = work.workers.iter().map(|worker| worker.spec()).collect();
-    let mut tasks = tokio::task::JoinSet::new();
-    for (number, worker) in work.workers.into_iter().enumerate() {
+    let mut tasks: Vec<Task> = Vec::with_capacity(work.workers.len() + 4);
+    for (number, worker) in (0..).zip(work.workers) {
         let own = stats.worker(worker.spec().name);
-        let consumer = consumer::Consumer::new(platform.clone(), worker, policy.clone(), number as u64, own);
-        tasks.spawn(consumer.run(stop.clone()));
+        let consumer = consumer::Consumer::new(platform.clone(), worker, policy.clone(), number, own);
+        tasks.push(Box::pin(consumer.run(stop.clone())));
     }
-    tasks.spawn(relay::run(platform.clone(), policy.clone(), stop.clone(), stats.clone()));
-    tasks.spawn(housekeeping::run(platform.clone(), work.readers, policy.clone(), stop.clone()));
+    tasks.push(Box::pin(relay::run(platform.clone(), policy.clone(), stop.clone(), stats.clone())));
+    tasks.push(Box::pin(housekeeping::run(platform.clone(), work.readers, policy.clone(), stop.clone())));
     let caught_up = cron::CaughtUp::default();
     if let Some(job) = work.daily {
         let cron = cron::Cron { platform: platform.clone(), job, policy: policy.clone(), instance: work.instance };
-        tasks.spawn(cron.run(stop.clone(), caught_up.clone()));
+        tasks.push(Box::pin(cron.run(stop.clone(), caught_up.clone())));
     } else {
         caught_up.note();
     }
     if work.until_idle {
-        tasks.spawn(idle::watch(platform.clone(), specs, caught_up, stop.clone(), stats.clone()));
+        tasks.push(Box::pin(idle::watch(platform.clone(), specs, caught_up, stop.clone(), stats.clone())));
     }
-    finish(tasks, stop).await
+    tasks
 }
 
 /// Waits for every task; the first that fails stops the others.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub mod cache;
 pub mod clock;
 pub mod embedded;
+pub mod evidence;
+pub mod floor;
 pub mod log;
 pub mod rows;
 pub mod store;

@@ -92,19 +92,24 @@ pub struct RunOptions {
 /// # Errors
 /// See [`engine::run`].
 pub async fn run(platform: &Platform, options: RunOptions, stop: &Stop, stats: &Arc<Stats>) -> Result<(), RunError> {
+    let policy = options.policy.clone();
+    engine::run(platform, work(options), &policy, stop, stats).await
+}
+
+/// What the engine is to run.
+pub fn work(options: RunOptions) -> Work {
     let policy = options.policy;
     let daily: Option<Arc<dyn engine::cron::DailyJob>> = options
         .workers
         .contains(&WorkerKind::Session)
         .then(|| Arc::new(cron::ExtendWindows::new(&policy)) as Arc<dyn engine::cron::DailyJob>);
-    let work = Work {
+    Work {
         workers: options.workers.iter().map(|kind| kind.build(&policy)).collect(),
         readers: WorkerKind::ALL.map(WorkerKind::spec).to_vec(),
         daily,
         until_idle: options.until_idle,
         instance: options.instance,
-    };
-    engine::run(platform, work, &policy, stop, stats).await
+    }
 }
 
 /// Opens every record of a batch; those that can't be opened, or that `read` refuses, are rejected.

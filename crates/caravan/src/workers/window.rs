@@ -1,11 +1,10 @@
 //! Extending a purchase's window: the same for the session worker and the cron.
 
 use caravan_domain::event::{Event, ScheduledSession, SessionsScheduled, Window};
-use caravan_domain::plan::Schedule;
+use caravan_domain::plan::{Schedule, zone_named};
 use caravan_domain::{ids, window};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Allocation, Purchase};
@@ -66,8 +65,9 @@ pub(super) fn extend(
 /// The plan as it was decided: nothing that changed since moves a session silently.
 fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
     let confirmation = &purchase.confirmation;
-    let zone = TimeZone::get(&confirmation.student.time_zone)
-        .map_err(|error| WorkError::Failed(format!("purchase {}: {error}", purchase.id)))?;
+    let zone = zone_named(&confirmation.student.time_zone).ok_or_else(|| {
+        WorkError::Failed(format!("purchase {}: unknown zone {:?}", purchase.id, confirmation.student.time_zone))
+    })?;
     Ok(Schedule {
         zone,
         start_date: allocation.start_date,

@@ -33,17 +33,21 @@ impl Clock {
         Self { zone: zone.clone(), spans, from, until }
     }
 
-    /// The zone.
-    pub(crate) fn zone(&self) -> &TimeZone {
-        &self.zone
-    }
-
     /// Seconds ahead of UTC at an instant.
     pub(crate) fn offset(&self, second: i64) -> i64 {
         if second < self.from || second >= self.until {
             return i64::from(self.zone.to_offset(timestamp(second)).seconds());
         }
         self.spans[self.spans.partition_point(|&(from, _)| from <= second) - 1].1
+    }
+
+    /// The offset at an instant, and the instant until which it surely holds.
+    pub(crate) fn offset_until(&self, second: i64) -> (i64, i64) {
+        if second < self.from || second >= self.until {
+            return (self.offset(second), second + 1);
+        }
+        let next = self.spans.partition_point(|&(from, _)| from <= second);
+        (self.spans[next - 1].1, self.spans.get(next).map_or(self.until, |span| span.0.min(self.until)))
     }
 
     /// The wall-clock time at an instant.
@@ -58,7 +62,9 @@ impl Clock {
             return self.instant_outside(wall);
         }
         let ends = |at: usize| self.spans.get(at + 1).map_or(i64::MAX, |next| next.0 + self.spans[at].1);
-        let first = (0..self.spans.len()).find(|&at| wall < ends(at)).unwrap_or(0);
+        // Offsets are less than a day, so the span is found near the one a day before.
+        let near = self.spans.partition_point(|&(from, _)| from <= wall - DAY_SECONDS) - 1;
+        let first = (near..self.spans.len()).find(|&at| wall < ends(at)).unwrap_or(near);
         let (from, offset) = self.spans[first];
         let skipped = first > 0 && wall < from + offset;
         wall - if skipped { self.spans[first - 1].1 } else { offset }

@@ -8,7 +8,7 @@
 //! A choice whose days off would skip too many dates has no last date. For `availability` it is judged by the dates it
 //! would have had without them, less those that are off.
 
-use super::bits::ones;
+use super::bits::{has, ones};
 use super::ledger::Touched;
 use super::lens::Lens;
 use super::outline::{NEVER, Outline, WeekdaySet};
@@ -63,6 +63,8 @@ pub(crate) struct Question<'a> {
     pub(crate) cells: &'a [Vec<(i64, u64)>],
     /// For each slot the dates on which the student has something else.
     pub(crate) student_busy: &'a [Vec<u16>],
+    /// For each slot and window of the lens, who of the shard is available.
+    pub(crate) windows: &'a [Vec<Vec<u64>>],
     /// The slots that may be chosen.
     pub(crate) allowed: u64,
 }
@@ -94,8 +96,12 @@ impl View {
 }
 
 /// Judges a trainer whose course and language fit.
-pub(crate) fn judge(question: &Question<'_>, candidate: &Candidate<'_>, available: &[Vec<bool>]) -> Result<Fit, Rule> {
-    let mut bench = Bench { question, candidate, views: question.views(candidate, available) };
+pub(crate) fn judge(question: &Question<'_>, candidate: &Candidate<'_>) -> Result<Fit, Rule> {
+    let views = question.views(candidate);
+    let first_day = |slot: usize| question.outline.slots[slot].days.first().copied().unwrap_or(NEVER);
+    let holds_once = |slot: &usize| views[*slot].unavailable > first_day(*slot) || first_day(*slot) == NEVER;
+    let live = (0..views.len()).filter(holds_once).fold(0, |all, slot| all | 1 << slot);
+    let mut bench = Bench { question, candidate, views, live };
     if !bench.any(Rule::TimeOff) {
         return Err(if bench.any_too_long() { Rule::TimeOff } else { Rule::Availability });
     }
@@ -108,12 +114,14 @@ pub(crate) fn judge(question: &Question<'_>, candidate: &Candidate<'_>, availabl
 }
 
 impl Question<'_> {
-    fn views(&self, candidate: &Candidate<'_>, available: &[Vec<bool>]) -> Vec<View> {
+    fn views(&self, candidate: &Candidate<'_>) -> Vec<View> {
         let view = |slot: usize| {
             let off = self.days_off(slot, candidate);
             let windows = &self.lens.slots[slot].window_of;
-            let fails = |nth: usize| !available[slot][usize::from(windows[nth])];
-            let unavailable = self.first(slot, &off, |first| (first..windows.len()).find(|&nth| fails(nth)));
+            let fails = |nth: usize| !has(&self.windows[slot][usize::from(windows[nth])], usize::from(candidate.at));
+            let all_hold = self.windows[slot].iter().all(|window| has(window, usize::from(candidate.at)));
+            let next = |first| (first..windows.len()).find(|&nth| fails(nth));
+            let unavailable = if all_hold { NEVER } else { self.first(slot, &off, next) };
             View { off, unavailable, trainer_busy: NEVER, student_busy: NEVER }
         };
         (0..self.outline.slots.len()).map(view).collect()
@@ -174,6 +182,8 @@ struct Bench<'a> {
     question: &'a Question<'a>,
     candidate: &'a Candidate<'a>,
     views: Vec<View>,
+    /// The slots whose first lesson is available: the others are never chosen but by those who are off then.
+    live: u64,
 }
 
 /// Slots of a weekday that are alike.
@@ -188,7 +198,7 @@ impl Bench<'_> {
     fn look_into_calendars(&mut self) {
         let outline = self.question.outline;
         for (slot, view) in self.views.iter_mut().enumerate() {
-            if view.unavailable == outline.slots[slot].days.first().copied().unwrap_or(NEVER) {
+            if self.live >> slot & 1 == 0 {
                 continue;
             }
             let free = |day: &u16| view.off.binary_search(day).is_err();
@@ -231,14 +241,15 @@ impl Bench<'_> {
         })
     }
 
-    fn slots_of(&self, weekday: usize) -> impl Iterator<Item = usize> + '_ {
-        let slots = self.question.outline.slots.iter().enumerate();
-        slots
-            .filter(move |(at, planned)| planned.slot.weekday.index() == weekday && self.question.allowed >> at & 1 == 1)
-            .map(|(at, _)| at)
+    /// The slots of a weekday that may be chosen.
+    fn slots_of(&self, weekday: usize) -> impl Iterator<Item = usize> + use<> {
+        ones(self.question.outline.by_weekday[weekday] & self.question.allowed).map(|slot| slot as usize)
     }
 
     fn choice(&self, set: &WeekdaySet, skipped: usize, end: u16, rule: Rule) -> Option<Fit> {
+        if !self.is_possible(set, skipped, end, rule) {
+            return None;
+        }
         let narrow = if rule >= Rule::WeeklyCapacity { self.narrow_weeks(end) } else { Vec::new() };
         let kinds: Vec<Vec<Kind>> =
             set.weekdays.iter().map(|&day| self.kinds(day, skipped, end, rule, &narrow)).collect();
@@ -256,6 +267,29 @@ impl Bench<'_> {
         let room: Vec<i64> = narrow.iter().map(|&(_, room)| room).collect();
         walk.down(0, skipped, &room, &mut Vec::with_capacity(7));
         Some(Fit { slots: walk.best?, skipped: skipped as u16 })
+    }
+
+    /// Whether every weekday has a slot that holds by itself, and the skipped dates can add up.
+    fn is_possible(&self, set: &WeekdaySet, skipped: usize, end: u16, rule: Rule) -> bool {
+        let (mut least, mut most) = (0, 0);
+        for &weekday in &set.weekdays {
+            let skips = self.slots_of(weekday).filter_map(|slot| self.skips(slot, skipped, end, rule));
+            let bounds = skips.fold(None, |bounds: Option<(usize, usize)>, skips| {
+                Some(bounds.map_or((skips, skips), |(least, most)| (least.min(skips), most.max(skips))))
+            });
+            let Some(bounds) = bounds else { return false };
+            (least, most) = (least + bounds.0, most + bounds.1);
+        }
+        (least..=most).contains(&skipped)
+    }
+
+    /// How many dates a slot skips up to the last one, if it holds by itself until then.
+    fn skips(&self, slot: usize, skipped: usize, end: u16, rule: Rule) -> Option<usize> {
+        let view = &self.views[slot];
+        let skips = view.skipped_until(end);
+        let holds = view.first_failure(rule) > end && skips <= skipped;
+        // The last date is one with a lesson.
+        (holds && view.off.binary_search(&end).is_err()).then_some(skips)
     }
 
     /// Weeks into which not just any choice of slots fits, and how many lessons do.
@@ -276,15 +310,9 @@ impl Bench<'_> {
     }
 
     fn kinds(&self, weekday: usize, skipped: usize, end: u16, rule: Rule, narrow: &[(i32, i64)]) -> Vec<Kind> {
-        let ends_here = self.question.outline.weekday(end) == weekday;
         let mut kinds: Vec<Kind> = Vec::new();
         for slot in self.slots_of(weekday) {
-            let view = &self.views[slot];
-            let off = view.skipped_until(end);
-            let last_is_off = ends_here && view.off.binary_search(&end).is_ok();
-            if view.first_failure(rule) <= end || off > skipped || last_is_off {
-                continue;
-            }
+            let Some(off) = self.skips(slot, skipped, end, rule) else { continue };
             let lessons = self.lessons(slot, end, narrow);
             match kinds.iter_mut().find(|kind| kind.skipped == off && kind.lessons == lessons) {
                 Some(kind) => kind.slots |= 1 << slot,

@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::civil::Date;
+
 use super::calendar::{Calendar, ReservedTime};
 use super::preference::Offer;
 use super::share::{self, Peers};
+use crate::plan::Slot;
 
 /// A request's booking within the batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     /// With whom, on which slots.
     pub(crate) offer: Offer,
+    /// Those slots, and the first date a lesson may stand on.
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) start_date: Date,
     /// The time it takes.
     pub(crate) reserved: Vec<ReservedTime>,
     /// Its sessions by ISO week in the trainer's zone.
@@ -68,6 +74,11 @@ impl Ledger {
         Self { placed: vec![None; requests], ..Self::default() }
     }
 
+    /// Whether nobody has been given anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.trainers.is_empty()
+    }
+
     /// A request's booking.
     pub(crate) fn placed(&self, request: usize) -> Option<&Placed> {
         self.placed[request].as_ref()
@@ -86,14 +97,6 @@ impl Ledger {
     /// What the batch has taken of a student's time.
     pub(crate) fn student(&self, student_id: &str) -> Option<&Calendar> {
         self.students.get(student_id)
-    }
-
-    /// The requests placed for a student, ascending.
-    pub(crate) fn of_student<'a>(&'a self, student_id: &'a str) -> impl Iterator<Item = usize> + 'a {
-        let taken = self.students.get(student_id).is_some_and(|calendar| !calendar.is_empty());
-        let placed = if taken { self.placed.as_slice() } else { &[] };
-        let of_student = move |placed: &Option<Placed>| placed.as_ref().is_some_and(|one| one.student_id == student_id);
-        placed.iter().enumerate().filter(move |(_, placed)| of_student(placed)).map(|(request, _)| request)
     }
 
     /// The level of a course, which was `base` before the batch.

@@ -48,8 +48,13 @@ impl SlotLens {
         let mut lens = Self { windows: Vec::new(), window_of: Vec::new(), week_of: Vec::new() };
         // The last seen minute of the week of a lesson without a clock change, and its window.
         let mut last: Option<(i64, u16)> = None;
+        // Lessons are in order: the offset of one mostly holds for the next.
+        let (mut before, mut holds_until) = (0, i64::MIN);
         for (nth, &starts_at) in starts.iter().enumerate() {
-            let (before, after) = (clock.offset(starts_at), clock.offset(starts_at + length));
+            if starts_at >= holds_until {
+                (before, holds_until) = clock.offset_until(starts_at);
+            }
+            let after = if starts_at + length < holds_until { before } else { clock.offset(starts_at + length) };
             let wall = starts_at + before;
             let plain = (before == after).then(|| week_minute(wall));
             let window = match (plain, last) {

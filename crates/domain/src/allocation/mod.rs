@@ -3,10 +3,24 @@
 //! A [`Roster`] is the warm picture of all trainers. [`Roster::allocate`] is pure: it answers a batch of requests
 //! without changing anything, and [`Roster::book`] takes over a booking once it has been committed.
 
+mod batch;
+mod bits;
 mod calendar;
+mod clock;
+mod judge;
+mod ledger;
+mod lens;
+mod outline;
+mod preference;
 mod receipt;
 mod roster;
+mod search;
+mod shard;
 mod share;
+mod tiers;
+
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 use uuid::Uuid;

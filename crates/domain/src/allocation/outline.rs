@@ -35,6 +35,8 @@ pub(crate) struct Outline {
     pub(crate) slots: Vec<PlannedSlot>,
     /// Every set of `per_week` weekdays that has slots.
     pub(crate) sets: Vec<WeekdaySet>,
+    /// The slots of each weekday, as bits.
+    pub(crate) by_weekday: [u64; 7],
     /// Pairs of slots that can't both be chosen.
     pub(crate) tangles: Vec<Tangle>,
     /// Closed days, for [`Outline::is_closed`].
@@ -84,8 +86,16 @@ pub(crate) struct Tangle {
 }
 
 impl Outline {
-    /// Lays a plan out from `start` on. `closures` are sorted, disjoint day numbers, both ends inclusive.
-    pub(crate) fn of(plan: &Plan, start: Date, zone: &TimeZone, closures: &[(i64, i64)], max_skipped: u16) -> Self {
+    /// Lays a plan out from `start` on. `closures` are sorted, disjoint day numbers, both ends inclusive; `known` is the
+    /// zone's clock if there is one already.
+    pub(crate) fn of(
+        plan: &Plan,
+        start: Date,
+        zone: &TimeZone,
+        known: Option<&Clock>,
+        closures: &[(i64, i64)],
+        max_skipped: u16,
+    ) -> Self {
         let first_day = day_number(start);
         let closed = closures.iter().copied().filter(|&(_, until)| until >= first_day).collect();
         let mut slots: Vec<Slot> = Vec::with_capacity(plan.slots.len());
@@ -102,13 +112,17 @@ impl Outline {
             length: i64::from(plan.minutes) * 60,
             slots: Vec::new(),
             sets: Vec::new(),
+            by_weekday: [0; 7],
             tangles: Vec::new(),
             closed,
             first_day,
         };
         let open = outline.open_days(&slots);
         outline.sets = outline.weekday_sets(&slots, &open);
-        outline.slots = outline.planned(&slots, &open, zone);
+        outline.slots = outline.planned(&slots, &open, zone, known);
+        for (at, slot) in slots.iter().enumerate() {
+            outline.by_weekday[slot.weekday.index()] |= 1 << at;
+        }
         outline.tangles = outline.tangles_of(plan.minutes);
         outline
     }
@@ -178,7 +192,13 @@ impl Outline {
         .collect()
     }
 
-    fn planned(&self, slots: &[Slot], open: &[Vec<u16>; 7], zone: &TimeZone) -> Vec<PlannedSlot> {
+    fn planned(
+        &self,
+        slots: &[Slot],
+        open: &[Vec<u16>; 7],
+        zone: &TimeZone,
+        known: Option<&Clock>,
+    ) -> Vec<PlannedSlot> {
         let last_of = |weekday: usize| {
             let sets = self.sets.iter().filter(|set| set.weekdays.contains(&weekday));
             sets.filter_map(|set| set.last).max()
@@ -186,7 +206,9 @@ impl Outline {
         let lasts: [Option<u16>; 7] = std::array::from_fn(last_of);
         let days_max = lasts.iter().flatten().max().map_or(0, |&day| i64::from(day));
         let midnight = self.first_day * DAY_SECONDS;
-        let clock = Clock::between(zone, midnight - 3 * DAY_SECONDS, midnight + (days_max + 4) * DAY_SECONDS);
+        let new = || Clock::between(zone, midnight - 3 * DAY_SECONDS, midnight + (days_max + 4) * DAY_SECONDS);
+        let laid_out = if known.is_none() { Some(new()) } else { None };
+        let Some(clock) = known.or(laid_out.as_ref()) else { return Vec::new() };
         let plan_slot = |slot: &Slot| {
             let weekday = slot.weekday.index();
             let last = lasts[weekday];

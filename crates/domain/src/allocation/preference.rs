@@ -58,9 +58,20 @@ impl Best {
         Self { offers: Vec::with_capacity(max + 1), max }
     }
 
-    /// Whether an offer with this share, otherwise equal to the last that was kept, could still come in.
-    pub(crate) fn wants(&self, offer: &Offer) -> bool {
-        self.offers.len() < self.max || self.offers.last().is_none_or(|last| offer.compare(last).is_le())
+    /// How many it keeps.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// The highest share with which an offer otherwise like this could still come in.
+    pub(crate) fn share_max(&self, offer: &Offer) -> i64 {
+        let last = self.offers.last().filter(|_| self.offers.len() >= self.max);
+        let alike = |last: &Offer| Offer { share: last.share, ..offer.clone() }.compare(last);
+        last.map_or(i64::MAX, |last| match alike(last) {
+            Ordering::Less => i64::MAX,
+            Ordering::Equal => last.share,
+            Ordering::Greater => i64::MIN,
+        })
     }
 
     /// Keeps an offer if it is among the best. Between equals the lower id wins.

@@ -152,6 +152,11 @@ impl Roster {
         &self.zones[zone]
     }
 
+    /// The clock of a zone, if some trainer lives there.
+    pub(crate) fn known_clock(&self, zone: &str) -> Option<&Clock> {
+        self.zone_numbers.get(zone).copied().flatten().map(|number| &self.zones[number])
+    }
+
     pub(crate) fn zone_count(&self) -> usize {
         self.zones.len()
     }

@@ -8,14 +8,14 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::bits;
 use super::judge::{Candidate, Fit, Question, busy_days, judge};
 use super::ledger::Ledger;
-use super::lens::Lens;
+use super::lens::{Lens, SlotLens};
 use super::outline::{Outline, cells_of};
 use super::preference::{Best, Offer};
 use super::receipt::Rule;
 use super::roster::{Roster, index_of, place_of};
 use super::shard::Shard;
 use super::share;
-use super::tiers::Choices;
+use super::tiers::{Holders, Legs};
 use super::Request;
 use crate::window::first_bookable_date;
 
@@ -30,6 +30,7 @@ pub(crate) struct Search<'a> {
     preferred: Option<u32>,
     previous: Option<u32>,
     cells: Vec<Vec<(i64, u64)>>,
+    legs: Legs,
     lenses: Vec<Option<Lens>>,
 }
 
@@ -54,7 +55,8 @@ impl<'a> Search<'a> {
         let policy = roster.policy();
         let outline = TimeZone::get(&request.time_zone).ok().map(|zone| {
             let start = first_bookable_date(request.plan.start_date, now, &zone, policy.lead_days);
-            Outline::of(&request.plan, start, &zone, roster.closures(), policy.max_skipped)
+            let known = roster.known_clock(&request.time_zone);
+            Outline::of(&request.plan, start, &zone, known, roster.closures(), policy.max_skipped)
         });
         let cells = outline.iter().flat_map(|outline| {
             outline.slots.iter().map(|slot| cells_of(&slot.starts, outline.length))
@@ -64,11 +66,12 @@ impl<'a> Search<'a> {
         Self {
             roster,
             request,
-            outline,
             course: roster.course_number(&request.course),
             languages: roster.language_numbers(&request.languages),
             preferred: index(&request.preferred_trainer_id),
             previous: index(&request.previous_trainer_id),
+            legs: outline.as_ref().map(Legs::of).unwrap_or_default(),
+            outline,
             cells,
             lenses: (0..roster.zone_count()).map(|_| None).collect(),
         }
@@ -143,8 +146,10 @@ impl<'a> Search<'a> {
         best: &mut Best,
     ) {
         let windows = self.windows(shard);
-        let special = self.special(number, shard, &candidates, ledger);
-        for at in bits::members(&special) {
+        let special = self.special(number, shard, &candidates);
+        let unavailable = self.surely_unavailable(shard, &special, &windows);
+        verdict.remove(Rule::Availability, bits::count(&unavailable));
+        for at in bits::members(&special).filter(|&at| !bits::has(&unavailable, at)) {
             let at = at as u16;
             match self.judge(number, at, ledger, student_busy, &windows, u64::MAX) {
                 Some(Ok(fit)) => best.add(self.offer(index_of(number, at), fit, ledger), |index| self.id(index)),
@@ -159,31 +164,17 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Those who have to be judged one by one: days off during the plan, a narrow week, or asked for by name.
-    fn special(&self, number: usize, shard: &Shard, candidates: &[u64], ledger: &Ledger) -> Vec<u64> {
+    /// Those who have to be judged one by one: days off during the plan, or asked for by name.
+    fn special(&self, number: usize, shard: &Shard, candidates: &[u64]) -> Vec<u64> {
         let mut special = vec![0; shard.words];
-        let (Some(outline), Some(lens)) = (&self.outline, &self.lenses[shard.zone]) else { return special };
+        let Some(outline) = &self.outline else { return special };
         let Some((first, last)) = outline.extent() else { return special };
-        let needed = lens.week_max as i32;
-        for at in bits::members(candidates) {
-            if shard.headroom(at) < needed {
-                bits::put(&mut special, at, true);
-            }
-        }
         let mut off = candidates.to_vec();
         bits::and(&mut off, shard.with_days_off());
         for at in bits::members(&off) {
             let during = |&(from, until): &(i64, i64)| from < last && until > first;
             let off = shard.member(at as u16).is_some_and(|member| member.off.iter().any(during));
             if off {
-                bits::put(&mut special, at, true);
-            }
-        }
-        let range = index_of(number, 0)..index_of(number + 1, 0);
-        for (index, touched) in ledger.touched(range) {
-            let (_, at) = place_of(index);
-            let at = usize::from(at);
-            if bits::has(candidates, at) && shard.headroom(at) - i32::from(touched.peak()) < needed {
                 bits::put(&mut special, at, true);
             }
         }
@@ -208,36 +199,96 @@ impl<'a> Search<'a> {
         best: &mut Best,
     ) {
         let (Some(outline), Some(lens)) = (&self.outline, &self.lenses[shard.zone]) else { return };
-        let touched = |cells: &[(i64, u64)], set: &mut [u64]| {
-            let range = index_of(number, 0)..index_of(number + 1, 0);
-            for (index, touched) in ledger.touched(range) {
+        let mut holders = Holders::of(&self.legs, lens, plain, windows);
+        verdict.remove(Rule::Availability, holders.settle());
+        if bits::is_empty(holders.alive()) {
+            return;
+        }
+        holders.drop_unplaceable();
+        verdict.remove(Rule::TimeOff, holders.settle());
+        let touched = ledger.touched(index_of(number, 0)..index_of(number + 1, 0));
+        let touched = touched.map(|(index, touched)| (usize::from(place_of(index).1), touched));
+        let touched: Vec<_> = touched.filter(|&(at, _)| bits::has(holders.alive(), at)).collect();
+        holders.drop_busy(|cells, set| {
+            shard.drop_busy(set, cells);
+            for (at, touched) in &touched {
                 if cells.iter().any(|&(key, weeks)| touched.calendar.busy(key) & weeks != 0) {
-                    bits::put(set, usize::from(place_of(index).1), true);
+                    bits::put(set, *at, false);
                 }
             }
-        };
-        let mut choices = Choices::of(outline, lens, plain, windows);
-        choices.count(verdict_rule(verdict, Rule::Availability));
-        choices.drop_unplaceable();
-        choices.count(verdict_rule(verdict, Rule::TimeOff));
-        choices.drop_busy(&self.cells, |cells, set| {
-            shard.add_busy(set, cells);
-            touched(cells, set);
         });
-        choices.count(verdict_rule(verdict, Rule::TrainerBusy));
-        choices.drop_student_busy(student_busy);
-        choices.count(verdict_rule(verdict, Rule::StudentBusy));
-        choices.each_tier(best.max(), |slots, trainers| {
+        verdict.remove(Rule::TrainerBusy, holders.settle());
+        holders.drop_student_busy(outline, student_busy);
+        verdict.remove(Rule::StudentBusy, holders.settle());
+        let level = self.level(ledger);
+        let sessions = self.request.plan.sessions;
+        let (mut weight, mut increment) = (0, share::increment(sessions, 0));
+        let none_touched = touched.is_empty();
+        self.ask_narrow(number, &mut holders, ledger, student_busy, windows, verdict, best);
+        holders.each_tier(outline.per_week, best.max(), |slots, trainers| {
             let mut offer =
                 Offer { trainer: 0, preferred: false, previous: false, slots: slots.to_vec(), skipped: 0, share: 0 };
+            let mut share_max = best.share_max(&offer);
             for at in bits::members(trainers) {
-                offer.trainer = index_of(number, at as u16);
-                offer.share = self.share(offer.trainer, ledger);
-                if best.wants(&offer) {
+                let index = index_of(number, at as u16);
+                let standing = shard.standing(at);
+                let share = if none_touched { standing.share } else { self.own_share(index, standing.share, ledger) };
+                if standing.weight != weight {
+                    (weight, increment) = (standing.weight, share::increment(sessions, standing.weight));
+                }
+                let share = share::effective(share, level, increment);
+                if share <= share_max {
+                    (offer.trainer, offer.share) = (index, share);
                     best.add(offer.clone(), |index| self.id(index));
+                    share_max = best.share_max(&offer);
                 }
             }
         });
+    }
+
+    /// Those of a set who work when the first lessons would be, but aren't available for enough of them.
+    fn surely_unavailable(&self, shard: &Shard, set: &[u64], windows: &[Vec<Vec<u64>>]) -> Vec<u64> {
+        let mut unavailable = set.to_vec();
+        let (Some(outline), Some(lens)) = (&self.outline, &self.lenses[shard.zone]) else { return unavailable };
+        let firsts = || outline.slots.iter().filter_map(|slot| slot.starts.first().copied());
+        let (Some(first), Some(last)) = (firsts().min(), firsts().max()) else { return vec![0; set.len()] };
+        let during = |&(from, until): &(i64, i64)| from < last + outline.length && until > first;
+        for at in bits::members(set) {
+            if shard.member(at as u16).is_none_or(|member| member.off.iter().any(during)) {
+                bits::put(&mut unavailable, at, false);
+            }
+        }
+        let mut hopeful = Holders::of_first_lessons(&self.legs, lens, unavailable.clone(), windows);
+        hopeful.settle();
+        bits::minus(&mut unavailable, hopeful.alive());
+        unavailable
+    }
+
+    /// Judges those of the remaining who have narrow weeks, and takes them out.
+    #[allow(clippy::too_many_arguments)]
+    fn ask_narrow(
+        &self,
+        number: usize,
+        holders: &mut Holders<'_>,
+        ledger: &Ledger,
+        student_busy: &[Vec<u16>],
+        windows: &[Vec<Vec<u64>>],
+        verdict: &mut Verdict,
+        best: &mut Best,
+    ) {
+        let shard = &self.roster.shards()[number];
+        let needed = self.lenses[shard.zone].as_ref().map_or(0, |lens| lens.week_max as i32);
+        let added = |at: usize| ledger.trainer(index_of(number, at as u16)).map_or(0, |touched| i32::from(touched.peak()));
+        let untouched = ledger.is_empty();
+        let is_narrow = |at: &usize| shard.headroom(*at) - if untouched { 0 } else { added(*at) } < needed;
+        for at in bits::members(holders.alive()).filter(is_narrow).collect::<Vec<_>>() {
+            holders.take_out(at);
+            match self.judge(number, at as u16, ledger, student_busy, windows, u64::MAX) {
+                Some(Ok(fit)) => best.add(self.offer(index_of(number, at as u16), fit, ledger), |index| self.id(index)),
+                Some(Err(rule)) => verdict.remove(rule, 1),
+                None => {}
+            }
+        }
     }
 
     /// By slot and window: who is available.
@@ -248,7 +299,7 @@ impl<'a> Search<'a> {
             shard.keep_available(&mut set, pieces);
             set
         };
-        let of_slot = |slot: &super::lens::SlotLens| {
+        let of_slot = |slot: &SlotLens| {
             slot.windows.iter().map(|window| available(&window.pieces)).collect::<Vec<_>>()
         };
         lens.slots.iter().map(of_slot).collect()
@@ -267,12 +318,8 @@ impl<'a> Search<'a> {
         let member = shard.member(at)?;
         let touched = ledger.trainer(index_of(number, at));
         let (outline, lens) = (self.outline.as_ref()?, self.lenses[shard.zone].as_ref()?);
-        let available = |slot: &Vec<Vec<u64>>| {
-            slot.iter().map(|window| bits::has(window, usize::from(at))).collect::<Vec<bool>>()
-        };
-        let available: Vec<Vec<bool>> = windows.iter().map(available).collect();
-        let question = Question { outline, lens, cells: &self.cells, student_busy, allowed };
-        Some(judge(&question, &Candidate { shard, at, member, touched }, &available))
+        let question = Question { outline, lens, cells: &self.cells, student_busy, windows, allowed };
+        Some(judge(&question, &Candidate { shard, at, member, touched }))
     }
 
     fn offer(&self, trainer: u32, fit: Fit, ledger: &Ledger) -> Offer {
@@ -297,12 +344,14 @@ impl<'a> Search<'a> {
     }
 
     /// The share a trainer is judged by.
-    pub(crate) fn share(&self, trainer: u32, ledger: &Ledger) -> i64 {
-        let share = match ledger.trainer(trainer) {
-            Some(touched) => touched.share,
-            None => self.roster.member_at(trainer).share,
-        };
+    fn share(&self, trainer: u32, ledger: &Ledger) -> i64 {
+        let share = self.own_share(trainer, self.roster.member_at(trainer).share, ledger);
         share::effective(share, self.level(ledger), self.increment(trainer))
+    }
+
+    /// A trainer's share with what the batch has added.
+    fn own_share(&self, trainer: u32, before: Option<i64>, ledger: &Ledger) -> Option<i64> {
+        ledger.trainer(trainer).map_or(before, |touched| touched.share)
     }
 
     fn id(&self, trainer: u32) -> &str {
@@ -324,8 +373,4 @@ impl<'a> Search<'a> {
         let slots = self.cells.iter().enumerate();
         slots.map(|(slot, cells)| busy_days(outline, slot, cells, busy)).collect()
     }
-}
-
-fn verdict_rule(verdict: &mut Verdict, rule: Rule) -> impl FnMut(u32) + '_ {
-    move |trainers| verdict.remove(rule, trainers)
 }

@@ -13,12 +13,23 @@ use crate::trainer::Trainer;
 
 /// Trainers in a shard: its columns stay in a processor's cache, and inserting into a posting stays cheap.
 pub(crate) const SHARD_TRAINERS_MAX: usize = 4096;
+/// Looking one trainer up in a posting costs as much as passing so many of them by.
+const LOOKUP_COST: usize = 16;
 /// Minutes in a cell of the availability columns.
 const COLUMN_MINUTES: u16 = 15;
 /// Cells of the week.
 const COLUMN_CELLS: usize = (WEEK_MINUTES / COLUMN_MINUTES) as usize;
 /// For each cell: is its beginning covered for 5, for 10, for all of its 15 minutes.
 const COLUMN_DEPTHS: usize = 3;
+
+/// What trainers are compared by when all else is equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    /// The work they have been given.
+    pub(crate) share: Option<i64>,
+    /// Their weight.
+    pub(crate) weight: u32,
+}
 
 /// A trainer in a shard.
 #[derive(Clone, Debug)]
@@ -141,6 +152,8 @@ pub(crate) struct Shard {
     reserved: BTreeMap<i64, Vec<Posting>>,
     /// How many more sessions fit into the busiest week; negative if it has too many.
     headroom: Vec<i32>,
+    /// As the members', where many are compared.
+    standing: Vec<Standing>,
 }
 
 impl Shard {
@@ -158,6 +171,7 @@ impl Shard {
             available: vec![0; COLUMN_CELLS * COLUMN_DEPTHS],
             reserved: BTreeMap::new(),
             headroom: Vec::new(),
+            standing: Vec::new(),
         }
     }
 
@@ -180,6 +194,7 @@ impl Shard {
     pub(crate) fn set_share(&mut self, at: u16, share: i64) {
         if let Some(Some(member)) = self.members.get_mut(usize::from(at)) {
             member.share = Some(share);
+            self.standing[usize::from(at)].share = Some(share);
         }
     }
 
@@ -188,6 +203,7 @@ impl Shard {
         let at = self.free.pop().unwrap_or_else(|| {
             self.members.push(None);
             self.headroom.push(0);
+            self.standing.push(Standing::default());
             (self.members.len() - 1) as u16
         });
         let place = usize::from(at);
@@ -204,6 +220,7 @@ impl Shard {
         self.set_available(place, |minute, minutes| availability.covers_week_minute(minute, minutes));
         calendar.rows().iter().for_each(|row| self.posting(row.key).add(at, row.busy));
         self.headroom[place] = headroom(&member);
+        self.standing[place] = Standing { share: member.share, weight: member.trainer.weight };
         self.members[place] = Some(member);
         at
     }
@@ -257,6 +274,11 @@ impl Shard {
         self.headroom[at]
     }
 
+    /// A trainer's share and weight.
+    pub(crate) fn standing(&self, at: usize) -> Standing {
+        self.standing[at]
+    }
+
     /// The weeks in which a trainer has a cell.
     pub(crate) fn busy(&self, at: u16, key: i64) -> u64 {
         self.find(key).map_or(0, |posting| posting.get(at))
@@ -280,15 +302,33 @@ impl Shard {
         }
     }
 
-    /// Adds to a set everybody who has one of these cells in one of these weeks.
-    pub(crate) fn add_busy(&self, set: &mut [u64], cells: &[(i64, u64)]) {
+    /// Removes from a set everybody who has one of these cells in one of these weeks.
+    pub(crate) fn drop_busy(&self, set: &mut [u64], cells: &[(i64, u64)]) {
+        let mut left = bits::count(set) as usize;
+        let mut busy_then = vec![0; set.len()];
         for &(key, weeks) in cells {
             let Some(posting) = self.find(key) else { continue };
+            if left * LOOKUP_COST < posting.who.len() {
+                let is_busy = |&at: &usize| posting.get(at as u16) & weeks != 0;
+                for at in bits::members(set).filter(is_busy).collect::<Vec<_>>() {
+                    bits::put(set, at, false);
+                    left -= 1;
+                }
+                continue;
+            }
+            // Word by word: who is ascending.
+            let (mut word, mut bits) = (0, 0);
             for (&at, &busy) in posting.who.iter().zip(&posting.busy) {
                 let at = usize::from(at);
-                set[at / WORD_BITS] |= u64::from(busy & weeks != 0) << (at % WORD_BITS);
+                if at / WORD_BITS != word {
+                    busy_then[word] |= bits;
+                    (word, bits) = (at / WORD_BITS, 0);
+                }
+                bits |= u64::from(busy & weeks != 0) << (at % WORD_BITS);
             }
+            busy_then[word] |= bits;
         }
+        bits::minus(set, &busy_then);
     }
 
     fn find(&self, key: i64) -> Option<&Posting> {

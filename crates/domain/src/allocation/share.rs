@@ -8,14 +8,14 @@
 pub const SHARE_PER_SESSION: i64 = 100_000;
 
 /// What a plan of so many sessions adds to the share of a trainer of this weight (0 counts as 1).
-pub fn increment(sessions: u16, weight: u32) -> i64 {
+pub(crate) fn increment(sessions: u16, weight: u32) -> i64 {
     i64::from(sessions) * SHARE_PER_SESSION / i64::from(weight.max(1))
 }
 
 /// The share a trainer is judged by: their own, but at most one plan behind their peers.
 ///
 /// Without peers there is no level, and somebody without a share starts at 0.
-pub fn effective(share: Option<i64>, level: Option<i64>, increment: i64) -> i64 {
+pub(crate) fn effective(share: Option<i64>, level: Option<i64>, increment: i64) -> i64 {
     match level {
         Some(level) => share.unwrap_or(i64::MIN).max(level.saturating_sub(increment)),
         None => share.unwrap_or(0),

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::trainer::Closure;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
@@ -15,6 +16,7 @@ use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::rows::{Position, Purchase, RosterChanges, TrainerRow};
 use crate::platform::store::Reads;
+use crate::platform::transaction::COMPLETED_SESSIONS_MAX;
 
 /// The party a trainer's reserved time is kept under.
 pub(super) const TRAINER_PARTY: &str = "trainer:";
@@ -103,7 +105,6 @@ impl Reads for EmbeddedStore {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Purchase>, PlatformError> {
-        // INDEXED BY: in the order of ids, page by page, whatever the planner thinks of the status.
         let sql = format!(
             "SELECT {PURCHASE_COLUMNS} FROM purchases p CROSS JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'
              WHERE p.id > ?1 AND p.status IN ('allocated', 'scheduled')
@@ -117,6 +118,16 @@ impl Reads for EmbeddedStore {
             .bind(rows::limit(limit));
         let rows = self.fetch(query).await?;
         purchases(&rows)
+    }
+
+    async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
+        const SQL: &str = "SELECT count(*) FROM (
+            SELECT 1 FROM sessions WHERE starts_at >= (SELECT scheduled_from FROM completion) AND starts_at <= ?1
+                AND ends_at <= ?1 AND status = 'scheduled' LIMIT ?2)";
+        let query = sqlx::query(SQL).bind(rows::second(as_of)).bind(rows::limit(COMPLETED_SESSIONS_MAX));
+        let rows = self.fetch(query).await?;
+        let (ended,): (i64,) = rows.first().map_or(Ok((0,)), rows::decoded)?;
+        rows::number("count", ended)
     }
 
     async fn positions(&self, group: &str) -> Result<Vec<Position>, PlatformError> {

@@ -16,6 +16,9 @@ pub const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// How long a connection waits for another process that is writing.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long to wait between two tries where SQLite itself doesn't wait.
+const BUSY_STEP: Duration = Duration::from_millis(20);
+
 /// The page size of the file: the block size of common file systems, so that what is torn off by
 /// a crash is whole pages, and the least to write for one changed row.
 const PAGE_BYTES: u32 = 4096;
@@ -40,6 +43,8 @@ pub(super) enum Role {
     Writer,
     /// One of those beside it; it can't write.
     Reader,
+    /// One that looks at a file first: it changes nothing by itself.
+    Opener,
 }
 
 /// How to open the database file in a role; `create` also makes it.
@@ -62,6 +67,22 @@ pub(super) fn options(file: &Path, role: Role, create: bool) -> SqliteConnectOpt
     match role {
         Role::Writer => options.journal_mode(SqliteJournalMode::Wal),
         Role::Reader => options.pragma("query_only", "on"),
+        Role::Opener => options,
+    }
+}
+
+/// Makes a file keep a write-ahead log, which it remembers. SQLite does not wait for others itself
+/// here.
+pub(super) async fn enable_wal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match sqlx::query("PRAGMA journal_mode = wal").execute(&mut *connection).await {
+            Err(error) if failure(&error) == Failure::Busy && waited < BUSY_TIMEOUT => {
+                tokio::time::sleep(BUSY_STEP).await;
+                waited += BUSY_STEP;
+            }
+            done => return done.map(|_| ()),
+        }
     }
 }
 

@@ -1,0 +1,76 @@
+//! Allocations: a trainer bound to a purchase. The time they take is `reservations`' matter.
+
+use std::sync::LazyLock;
+
+use caravan_domain::purchase::PurchaseStatus;
+use sqlx::SqliteConnection;
+
+use super::{changed, count, purchases};
+use crate::platform::embedded::bulk::{Bulk, json_list};
+use crate::platform::embedded::rows::{instant, json};
+use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
+use crate::platform::transaction::{CommitError, NewAllocation};
+
+static ALLOCATED: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::with(
+        "id, start_date, generation",
+        "UPDATE purchases SET status = 'allocated', start_date = v.start_date, generations = v.generation,
+                              revision = revision + 1
+         FROM v WHERE purchases.id = v.id AND purchases.status IN ('created', 'waitlisted')",
+    )
+});
+static BIND: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::insert(
+        "allocations",
+        "id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at",
+        "",
+    )
+});
+
+/// Binds trainers to purchases that wait for one.
+pub(super) async fn bind(connection: &mut SqliteConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
+    if allocations.is_empty() {
+        return Ok(());
+    }
+    let allocated = ALLOCATED
+        .run(connection, allocations, |query, allocation| {
+            query
+                .bind(allocation.purchase_id.to_string())
+                .bind(allocation.start_date.to_string())
+                .bind(allocation.generation)
+        })
+        .await
+        .map_err(commit_error)?;
+    let ids: Vec<_> = allocations.iter().map(|allocation| allocation.purchase_id).collect();
+    if allocated != count(allocations) {
+        return Err(purchases::not_as_decided(connection, &ids, PurchaseStatus::Allocated.name()).await?);
+    }
+    insert(connection, allocations).await?;
+    sqlx::query("DELETE FROM waitlist WHERE purchase_id IN (SELECT value FROM json_each(?1))")
+        .bind(json_list(&ids))
+        .execute(connection)
+        .await
+        .map_err(commit_error)?;
+    Ok(())
+}
+
+async fn insert(connection: &mut SqliteConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
+    let bound = BIND.run(connection, allocations, |query, allocation| {
+        query
+            .bind(allocation.id.to_string())
+            .bind(allocation.purchase_id.to_string())
+            .bind(allocation.trainer_id.as_str())
+            .bind(allocation.student_id.as_str())
+            .bind(allocation.generation)
+            .bind(allocation.start_date.to_string())
+            .bind(json(&allocation.slots))
+            .bind(json(&allocation.skipped))
+            .bind(allocation.receipt.as_str())
+            .bind(instant(allocation.allocated_at))
+    });
+    match bound.await {
+        Ok(_) => Ok(()),
+        Err(error) if failure(&error) == Failure::Unique => Err(changed("the allocation of a purchase")),
+        Err(error) => Err(commit_error(error)),
+    }
+}

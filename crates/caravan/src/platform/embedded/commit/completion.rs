@@ -1,0 +1,64 @@
+//! Sessions that are over, purchases whose last one is, and the cron that looks for them.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::platform::embedded::bulk::json_list;
+use crate::platform::embedded::rows::{instant, limit, second};
+use crate::platform::embedded::sqlite::commit_error;
+use crate::platform::transaction::{COMPLETED_SESSIONS_MAX, CommitError};
+
+/// Marks sessions that ended at or before `at` completed, oldest first, and purchases that are
+/// done with them.
+pub(super) async fn complete(connection: &mut SqliteConnection, at: Timestamp) -> Result<(), CommitError> {
+    // What ended at an instant started before it, so the index by start finds it.
+    const SESSIONS: &str = "
+        UPDATE sessions SET status = 'completed' WHERE (purchase_id, ordinal) IN (
+            SELECT purchase_id, ordinal FROM sessions
+            WHERE starts_at >= (SELECT scheduled_from FROM completion) AND starts_at <= ?1
+              AND ends_at <= ?1 AND status = 'scheduled'
+            ORDER BY starts_at LIMIT ?2)
+        RETURNING purchase_id";
+    const PURCHASES: &str = "
+        UPDATE purchases SET status = 'completed', revision = revision + 1
+        WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'scheduled'
+          AND (SELECT count(*) FROM sessions s WHERE s.purchase_id = purchases.id) >= sessions_total
+          AND (SELECT 1 FROM sessions s WHERE s.purchase_id = purchases.id AND s.status = 'scheduled' LIMIT 1) IS NULL";
+    let query = sqlx::query_scalar(SESSIONS).bind(second(at)).bind(limit(COMPLETED_SESSIONS_MAX));
+    let mut touched: Vec<String> = query.fetch_all(&mut *connection).await.map_err(commit_error)?;
+    if touched.is_empty() {
+        return Ok(());
+    }
+    touched.sort_unstable();
+    touched.dedup();
+    sqlx::query(PURCHASES).bind(json_list(&touched)).execute(&mut *connection).await.map_err(commit_error)?;
+    raise_scheduled_from(connection, at).await
+}
+
+/// Moves the mark up to the first session that is still scheduled, at most to `at`.
+async fn raise_scheduled_from(connection: &mut SqliteConnection, at: Timestamp) -> Result<(), CommitError> {
+    const SQL: &str = "
+        UPDATE completion SET scheduled_from = coalesce(
+            (SELECT starts_at FROM sessions WHERE starts_at >= completion.scheduled_from AND starts_at <= ?1
+                AND status = 'scheduled' ORDER BY starts_at LIMIT 1), ?1)";
+    sqlx::query(SQL).bind(second(at)).execute(connection).await.map_err(commit_error)?;
+    Ok(())
+}
+
+/// Notes that a session starting at `earliest` is scheduled, and none of those added before it.
+pub(super) async fn note_scheduled(connection: &mut SqliteConnection, earliest: Timestamp) -> Result<(), CommitError> {
+    sqlx::query("UPDATE completion SET scheduled_from = ?1 WHERE scheduled_from > ?1")
+        .bind(second(earliest))
+        .execute(connection)
+        .await
+        .map_err(commit_error)?;
+    Ok(())
+}
+
+/// Notes that the run that was due then is done; an older one never takes its place.
+pub(super) async fn note_cron(connection: &mut SqliteConnection, due: Timestamp) -> Result<(), CommitError> {
+    const SQL: &str = "INSERT INTO cron (only, last_due) VALUES (1, ?1)
+                       ON CONFLICT DO UPDATE SET last_due = max(last_due, excluded.last_due)";
+    sqlx::query(SQL).bind(instant(due)).execute(connection).await.map_err(commit_error)?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Purchases to record.
+
+use std::sync::LazyLock;
+
+use caravan_domain::purchase::PurchaseStatus;
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::{changed, count};
+use crate::platform::embedded::bulk::{Bulk, json_list};
+use crate::platform::embedded::rows::{instant, json};
+use crate::platform::embedded::sqlite::commit_error;
+use crate::platform::transaction::{CommitError, NewPurchase};
+
+static RECORD: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::insert(
+        "purchases",
+        "id, payment_id, item, student_id, status, subject, level, time_zone, requested_start_date, sessions_total, \
+         created_at, confirmation",
+        "ON CONFLICT (id) DO NOTHING",
+    )
+});
+
+/// Records purchases that must be new.
+pub(super) async fn record(connection: &mut SqliteConnection, purchases: &[NewPurchase]) -> Result<(), CommitError> {
+    let recorded = RECORD
+        .run(connection, purchases, |query, purchase| {
+            let confirmed = &purchase.confirmation;
+            let course = confirmed.course.key();
+            query
+                .bind(purchase.id.to_string())
+                .bind(confirmed.payment_id.as_str())
+                .bind(confirmed.item.as_deref())
+                .bind(confirmed.student.id.as_str())
+                .bind(PurchaseStatus::Created.name())
+                .bind(course.subject)
+                .bind(course.level)
+                .bind(confirmed.student.time_zone.as_str())
+                .bind(confirmed.plan.start_date.to_string())
+                .bind(confirmed.plan.sessions)
+                .bind(instant(purchase.created_at))
+                .bind(json(confirmed))
+        })
+        .await
+        .map_err(commit_error)?;
+    let missing = count(purchases) - recorded;
+    if missing == 0 { Ok(()) } else { Err(changed(format!("{missing} of the purchases to record are there already: they"))) }
+}
+
+/// The conflict of purchases that are not in the status the decision was made on, named.
+pub(super) async fn not_as_decided(
+    connection: &mut SqliteConnection,
+    ids: &[Uuid],
+    became: &str,
+) -> Result<CommitError, CommitError> {
+    const SQL: &str = "SELECT asked.value, p.status FROM json_each(?1) AS asked
+                       LEFT JOIN purchases p ON p.id = asked.value WHERE p.status IS NOT ?2 LIMIT 3";
+    let found: Vec<(String, Option<String>)> =
+        sqlx::query_as(SQL).bind(json_list(ids)).bind(became).fetch_all(connection).await.map_err(commit_error)?;
+    let words: Vec<_> = found
+        .into_iter()
+        .map(|(id, status)| match status {
+            Some(status) => format!("purchase {id} (now {status})"),
+            None => format!("purchase {id} (not there)"),
+        })
+        .collect();
+    Ok(changed(if words.is_empty() { format!("a purchase that was to become {became}") } else { words.join(", ") }))
+}

@@ -1,0 +1,51 @@
+//! Trainers whose calendar fills: whoever decided on an older state loses.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+
+use super::{count, trainers_changed};
+use crate::platform::embedded::bulk::{Bulk, json_list};
+use crate::platform::embedded::sqlite::commit_error;
+use crate::platform::transaction::{CommitError, TrainerTouch};
+
+static TOUCH: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::with(
+        "id, version, share",
+        "UPDATE trainers SET version = trainers.version + 1, share = v.share FROM v
+         WHERE trainers.id = v.id AND trainers.version = v.version",
+    )
+});
+
+/// Steps the version of each trainer by one.
+pub(super) async fn touch(connection: &mut SqliteConnection, touches: &[TrainerTouch]) -> Result<(), CommitError> {
+    let touched = TOUCH
+        .run(connection, touches, |query, touch| {
+            query.bind(touch.trainer_id.as_str()).bind(touch.version).bind(touch.share)
+        })
+        .await
+        .map_err(commit_error)?;
+    if touched == count(touches) {
+        return Ok(());
+    }
+    let expected: Vec<_> = touches.iter().map(|touch| (touch.trainer_id.as_str(), touch.version + 1)).collect();
+    Err(not_at(connection, &expected).await?)
+}
+
+/// The conflict of the trainers that are not at the version they would be at now.
+pub(super) async fn not_at(
+    connection: &mut SqliteConnection,
+    expected: &[(&str, i64)],
+) -> Result<CommitError, CommitError> {
+    const SQL: &str = "SELECT asked.value ->> 0 FROM json_each(?1) AS asked
+                       LEFT JOIN trainers t ON t.id = asked.value ->> 0 WHERE t.version IS NOT asked.value ->> 1";
+    let query = sqlx::query_scalar(SQL).bind(json_list(expected));
+    let mut trainers: BTreeSet<String> =
+        query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
+    if trainers.is_empty() {
+        // One was named twice: all of them are to be looked at again.
+        trainers = expected.iter().map(|(id, _)| (*id).to_owned()).collect();
+    }
+    Ok(trainers_changed(trainers))
+}

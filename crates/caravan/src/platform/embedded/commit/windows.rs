@@ -1,0 +1,87 @@
+//! Windows that are extended: sessions put in the calendar, and the horizon raised with them.
+
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::{changed, count};
+use crate::platform::embedded::bulk::{Bulk, json_list};
+use crate::platform::embedded::rows::second;
+use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
+use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
+
+static RAISE: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::with(
+        "id, allocation_id, from_date, until_date",
+        "UPDATE purchases SET horizon = v.until_date, status = 'scheduled', revision = revision + 1
+         FROM v WHERE purchases.id = v.id AND purchases.horizon IS v.from_date
+           AND purchases.status IN ('allocated', 'scheduled')
+           AND (SELECT a.id FROM allocations a WHERE a.purchase_id = v.id AND a.status = 'active') = v.allocation_id",
+    )
+});
+static SCHEDULE: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::insert("sessions", "purchase_id, ordinal, id, trainer_id, local_date, starts_at, ends_at", "")
+});
+
+/// Extends windows whose horizon and allocation are still those the decision was made on.
+pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
+    if let Some(lowered) = windows.iter().find(|window| window.from.is_some_and(|from| window.until <= from)) {
+        let purchase = lowered.purchase_id;
+        return Err(CommitError::Refused(format!("the horizon of purchase {purchase} would not be raised")));
+    }
+    let raised = RAISE
+        .run(connection, windows, |query, window| {
+            query
+                .bind(window.purchase_id.to_string())
+                .bind(window.allocation_id.to_string())
+                .bind(window.from.map(|date| date.to_string()))
+                .bind(window.until.to_string())
+        })
+        .await
+        .map_err(commit_error)?;
+    if raised != count(windows) {
+        return Err(not_as_decided(connection, windows).await?);
+    }
+    schedule(connection, windows).await
+}
+
+async fn schedule(connection: &mut SqliteConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
+    let mut sessions: Vec<(&WindowExtension, &NewSession)> =
+        windows.iter().flat_map(|window| window.sessions.iter().map(move |session| (window, session))).collect();
+    let Some(earliest) = sessions.iter().map(|(_, session)| session.starts_at).min() else { return Ok(()) };
+    // As the table is sorted, so that neighbours land on the same page.
+    sessions.sort_by_key(|(window, session)| (window.purchase_id, session.ordinal));
+    let scheduled = SCHEDULE.run(connection, &sessions, |query, (window, session)| {
+        query
+            .bind(window.purchase_id.to_string())
+            .bind(session.ordinal)
+            .bind(session.id.to_string())
+            .bind(window.trainer_id.as_str())
+            .bind(session.local_date.to_string())
+            .bind(second(session.starts_at))
+            .bind(second(session.ends_at))
+    });
+    match scheduled.await {
+        Ok(_) => super::completion::note_scheduled(connection, earliest).await,
+        Err(error) if failure(&error) == Failure::Unique => Err(changed("the sessions of a purchase")),
+        Err(error) => Err(commit_error(error)),
+    }
+}
+
+/// The conflict of windows that are not as they were, named.
+async fn not_as_decided(
+    connection: &mut SqliteConnection,
+    windows: &[WindowExtension],
+) -> Result<CommitError, CommitError> {
+    const SQL: &str = "SELECT asked.value FROM json_each(?1) AS asked
+                       LEFT JOIN purchases p ON p.id = asked.value AND p.status = 'scheduled'
+                       LEFT JOIN json_each(?2) AS until ON until.key = asked.key
+                       WHERE p.horizon IS NOT until.value LIMIT 3";
+    let ids: Vec<Uuid> = windows.iter().map(|window| window.purchase_id).collect();
+    let untils: Vec<String> = windows.iter().map(|window| window.until.to_string()).collect();
+    let query = sqlx::query_scalar(SQL).bind(json_list(&ids)).bind(json_list(&untils));
+    let found: Vec<String> = query.fetch_all(connection).await.map_err(commit_error)?;
+    let named = if found.is_empty() { "a purchase".to_owned() } else { format!("purchase {}", found.join(", ")) };
+    Ok(changed(format!("the window or the allocation of {named}")))
+}

@@ -1,0 +1,416 @@
+//! The evidence of an embedded Caravan: one read transaction on a connection of its own, so that
+//! everything is as of one moment, however long the audit takes and whoever writes meanwhile.
+//!
+//! Every value is cast to the type it should have: a damaged row must reach the audit rather than
+//! stop it.
+
+use async_trait::async_trait;
+use caravan_domain::event::Headers;
+use futures::TryStreamExt;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{ConnectOptions, Row, SqliteConnection};
+
+use super::Embedded;
+use super::sqlite::{Role, options, platform_error};
+use crate::platform::PlatformError;
+use crate::platform::evidence::{
+    AllocationEvidence, Amount, ClosureEvidence, DeadLetterEvidence, Evidence, OutcomeEvidence, PartitionEvidence,
+    PartitionPlace, PartyKind, PartyPage, PlanEvidence, PositionEvidence, PurchaseEvidence, PurchasePage,
+    RecordEvidence, ReservationEvidence, SessionEvidence, SetAsideEvidence, SpanEvidence, TopicEvidence,
+    TrainerEvidence,
+};
+
+/// The page cache of the audit's connection; what is sorted beyond it goes to temporary files.
+const CACHE_KIB: u32 = 16 * 1024;
+/// The bits of a record's id that are its offset.
+const OFFSET_BITS: u32 = 40;
+/// Sorts after every text: the end of the last page.
+const AFTER_ALL: &[u8] = &[0xff];
+
+/// Who has time reserved or a plan that takes some, and which allocation that is. `full` is the
+/// party as reservations name it; anything that names neither a trainer nor a student goes with
+/// the students, so that nothing escapes.
+const PREPARE: [&str; 5] = [
+    "CREATE TEMP TABLE party_plans (kind TEXT, party TEXT, seq INTEGER, PRIMARY KEY (kind, party, seq)) WITHOUT ROWID",
+    "INSERT INTO party_plans
+     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status = 'active'
+     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status = 'active'",
+    "CREATE TEMP TABLE parties (kind TEXT, party TEXT, full TEXT, PRIMARY KEY (kind, party, full)) WITHOUT ROWID",
+    "INSERT OR IGNORE INTO parties SELECT kind, party, kind || ':' || party FROM party_plans",
+    "INSERT OR IGNORE INTO parties
+     SELECT iif(party LIKE 'trainer:%', 'trainer', 'student'),
+            iif(party LIKE 'trainer:%' OR party LIKE 'student:%', substr(party, 9), party), party
+     FROM (SELECT DISTINCT CAST(party AS TEXT) AS party FROM reservations)",
+];
+
+/// A snapshot of the database file.
+pub struct EmbeddedEvidence {
+    connection: SqliteConnection,
+}
+
+impl Embedded {
+    /// A snapshot of everything as it is now, for an audit.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn evidence(&self) -> Result<EmbeddedEvidence, PlatformError> {
+        let options = options(&self.file, Role::Reader, false)
+            .pragma("query_only", "off")
+            .pragma("temp_store", "file")
+            .pragma("cache_size", format!("-{CACHE_KIB}"));
+        let mut connection = options.connect().await.map_err(platform_error)?;
+        for statement in ["BEGIN"].into_iter().chain(PREPARE).chain(["PRAGMA query_only = on"]) {
+            sqlx::query(statement).execute(&mut connection).await.map_err(platform_error)?;
+        }
+        Ok(EmbeddedEvidence { connection })
+    }
+}
+
+impl EmbeddedEvidence {
+    async fn all<T>(&mut self, query: Query<'_>, read: impl Fn(&SqliteRow) -> Read<T>) -> Result<Vec<T>, PlatformError> {
+        let rows = query.fetch_all(&mut self.connection).await.map_err(platform_error)?;
+        rows.iter().map(read).collect::<Read<Vec<T>>>().map_err(platform_error)
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+type Read<T> = Result<T, sqlx::Error>;
+
+#[async_trait]
+impl Evidence for EmbeddedEvidence {
+    async fn amount(&mut self) -> Result<Amount, PlatformError> {
+        let query = sqlx::query(
+            "SELECT (SELECT count(*) FROM log_records) + (SELECT count(*) FROM outbox),
+                    (SELECT count(*) FROM purchases), (SELECT count(*) FROM parties), (SELECT count(*) FROM sessions)",
+        );
+        let number = |row: &SqliteRow, column: usize| Read::Ok(row.try_get::<i64, _>(column)?.unsigned_abs());
+        let read = |row: &SqliteRow| {
+            let (records, purchases) = (number(row, 0)?, number(row, 1)?);
+            Ok(Amount { records, purchases, parties: number(row, 2)?, sessions: number(row, 3)? })
+        };
+        Ok(self.all(query, read).await?.into_iter().next().unwrap_or_default())
+    }
+
+    async fn topics(&mut self) -> Result<Vec<TopicEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT t.name, t.id, p.partition, p.start_offset, p.end_offset
+             FROM log_topics t LEFT JOIN log_partitions p ON p.topic = t.name ORDER BY t.name, p.partition",
+        );
+        let read = |row: &SqliteRow| {
+            let partition = row.try_get::<Option<i64>, _>(2)?;
+            let state = match partition {
+                Some(partition) => Some(PartitionEvidence { partition, start: row.try_get(3)?, end: row.try_get(4)? }),
+                None => None,
+            };
+            Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?, state))
+        };
+        let mut topics: Vec<TopicEvidence> = Vec::new();
+        for (name, id, state) in self.all(query, read).await? {
+            if topics.last().is_none_or(|last| last.name != name) {
+                topics.push(TopicEvidence { name, id, partitions: Vec::new() });
+            }
+            if let Some(topic) = topics.last_mut() {
+                topic.partitions.extend(state);
+            }
+        }
+        Ok(topics)
+    }
+
+    async fn records(&mut self, place: &PartitionPlace, limit: usize) -> Result<Vec<RecordEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT r.id, CAST(r.key AS BLOB), CAST(r.value AS BLOB), CAST(r.headers AS TEXT), CAST(r.timestamp AS INTEGER)
+             FROM log_partitions p CROSS JOIN log_records r ON r.id >= (p.id << 40) + ? AND r.id < (p.id + 1) << 40
+             WHERE p.topic = ? AND p.partition = ? ORDER BY r.id LIMIT ?",
+        )
+        .bind(place.from)
+        .bind(&place.topic)
+        .bind(place.partition)
+        .bind(limit as i64);
+        let read = |row: &SqliteRow| {
+            let offset = row.try_get::<i64, _>(0)? & ((1 << OFFSET_BITS) - 1);
+            record(row, &place.topic, place.partition, offset)
+        };
+        self.all(query, read).await
+    }
+
+    async fn outbox(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<(i64, RecordEvidence)>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT id, CAST(key AS BLOB), CAST(value AS BLOB), CAST(headers AS TEXT), CAST(timestamp AS INTEGER), CAST(topic AS TEXT)
+             FROM outbox WHERE id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(after.unwrap_or(i64::MIN))
+        .bind(limit as i64);
+        self.all(query, |row| Ok((row.try_get(0)?, record(row, row.try_get(5)?, 0, 0)?))).await
+    }
+
+    async fn positions(&mut self) -> Result<Vec<PositionEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT CAST(consumer_group AS TEXT), CAST(topic AS TEXT), CAST(partition AS INTEGER),
+                    CAST(next_offset AS INTEGER), CAST(topic_id AS TEXT) FROM positions",
+        );
+        let read = |row: &SqliteRow| {
+            Ok(PositionEvidence {
+                group: row.try_get(0)?,
+                topic: row.try_get(1)?,
+                partition: row.try_get(2)?,
+                next_offset: row.try_get(3)?,
+                topic_id: row.try_get(4)?,
+            })
+        };
+        self.all(query, read).await
+    }
+
+    async fn outcomes(&mut self, purchase_ids: &[String]) -> Result<Vec<OutcomeEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT CAST(p.id AS TEXT), CAST(p.status AS TEXT), CAST(p.confirmation AS TEXT), CAST(a.id AS TEXT)
+             FROM json_each(?) AS asked CROSS JOIN purchases p ON p.id = asked.value
+             LEFT JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'",
+        )
+        .bind(super::bulk::json_list(purchase_ids));
+        let read = |row: &SqliteRow| {
+            Ok(OutcomeEvidence {
+                id: row.try_get(0)?,
+                status: row.try_get(1)?,
+                confirmation: row.try_get(2)?,
+                allocation_id: row.try_get(3)?,
+            })
+        };
+        self.all(query, read).await
+    }
+
+    async fn set_aside(
+        &mut self,
+        topic: &str,
+        partition: i64,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<SetAsideEvidence>, PlatformError> {
+        // By group, because the index begins with it.
+        let query = sqlx::query(
+            "SELECT CAST(d.consumer_group AS TEXT), d.log_offset
+             FROM (SELECT DISTINCT consumer_group FROM positions) g
+             CROSS JOIN dead_letters d ON d.consumer_group = g.consumer_group AND d.topic = ? AND d.partition = ?
+                                      AND d.log_offset >= ? AND d.log_offset < ?",
+        )
+        .bind(topic)
+        .bind(partition)
+        .bind(from)
+        .bind(until);
+        self.all(query, |row| Ok(SetAsideEvidence { group: row.try_get(0)?, offset: row.try_get(1)? })).await
+    }
+
+    async fn dead_letters(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<DeadLetterEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT id, CAST(topic AS TEXT), CAST(partition AS INTEGER), CAST(log_offset AS INTEGER),
+                    CAST(consumer_group AS TEXT), CAST(reason AS TEXT), CAST(key AS BLOB), CAST(value AS BLOB),
+                    CAST(headers AS TEXT), CAST(failed_at AS TEXT)
+             FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(after.unwrap_or(i64::MIN))
+        .bind(limit as i64);
+        let read = |row: &SqliteRow| {
+            Ok(DeadLetterEvidence {
+                id: row.try_get(0)?,
+                topic: row.try_get(1)?,
+                partition: row.try_get(2)?,
+                offset: row.try_get(3)?,
+                group: row.try_get(4)?,
+                reason: row.try_get(5)?,
+                key: row.try_get(6)?,
+                value: row.try_get(7)?,
+                headers: headers(row, 8)?,
+                failed_at: row.try_get(9)?,
+            })
+        };
+        self.all(query, read).await
+    }
+
+    async fn purchases(&mut self, after: Option<&str>, limit: usize) -> Result<PurchasePage, PlatformError> {
+        let after = after.unwrap_or_default();
+        let query = sqlx::query(
+            "SELECT CAST(id AS TEXT), CAST(payment_id AS TEXT), CAST(item AS TEXT), CAST(student_id AS TEXT),
+                    CAST(status AS TEXT), CAST(requested_start_date AS TEXT), CAST(start_date AS TEXT),
+                    CAST(horizon AS TEXT), CAST(sessions_total AS INTEGER), CAST(created_at AS TEXT),
+                    CAST(confirmation AS TEXT)
+             FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(after)
+        .bind(limit as i64);
+        let purchases = self.all(query, purchase).await?;
+        let next = (purchases.len() == limit).then(|| purchases.last().map(|last| last.id.clone())).flatten();
+        let allocations = self.all(in_page(ALLOCATIONS, after, next.as_deref()), allocation).await?;
+        let sessions = self.all(in_page(SESSIONS, after, next.as_deref()), session).await?;
+        let waiting = self.all(in_page(WAITING, after, next.as_deref()), |row| row.try_get(0)).await?;
+        Ok(PurchasePage { purchases, allocations, sessions, waiting, next })
+    }
+
+    async fn parties(&mut self, kind: PartyKind, after: Option<&str>, limit: usize) -> Result<PartyPage, PlatformError> {
+        let after = after.unwrap_or_default();
+        let query = sqlx::query("SELECT DISTINCT party FROM parties WHERE kind = ? AND party > ? ORDER BY party LIMIT ?")
+            .bind(kind.name())
+            .bind(after)
+            .bind(limit as i64);
+        let parties: Vec<String> = self.all(query, |row| row.try_get(0)).await?;
+        let Some(last) = parties.last().cloned() else { return Ok(PartyPage::default()) };
+        let page = |sql| sqlx::query(sql).bind(kind.name()).bind(after).bind(&last);
+        let plans = self.all(page(PLANS), plan).await?;
+        let reservations = self.all(page(RESERVATIONS), reservation).await?;
+        let trainers = self.all(page(TRAINERS), trainer).await?;
+        let next = (parties.len() == limit).then_some(last);
+        Ok(PartyPage { plans, reservations, trainers, parties: parties.len(), next })
+    }
+
+    async fn each_session_by(
+        &mut self,
+        kind: PartyKind,
+        show: &mut (dyn FnMut(SpanEvidence) + Send),
+    ) -> Result<(), PlatformError> {
+        let query = sqlx::query(match kind {
+            PartyKind::Trainer => {
+                "SELECT CAST(trainer_id AS TEXT), CAST(id AS TEXT), CAST(starts_at AS TEXT), CAST(ends_at AS TEXT)
+                 FROM sessions WHERE status <> 'cancelled' ORDER BY trainer_id, starts_at"
+            }
+            PartyKind::Student => {
+                "SELECT CAST(p.student_id AS TEXT), CAST(s.id AS TEXT), CAST(s.starts_at AS TEXT), CAST(s.ends_at AS TEXT)
+                 FROM purchases p CROSS JOIN sessions s ON s.purchase_id = p.id
+                 WHERE s.status <> 'cancelled' ORDER BY p.student_id, s.starts_at"
+            }
+        });
+        let mut rows = query.fetch(&mut self.connection);
+        while let Some(row) = rows.try_next().await.map_err(platform_error)? {
+            show(span(&row).map_err(platform_error)?);
+        }
+        Ok(())
+    }
+
+    async fn closures(&mut self) -> Result<Vec<ClosureEvidence>, PlatformError> {
+        let query = sqlx::query("SELECT CAST(from_date AS TEXT), CAST(until_date AS TEXT), CAST(name AS TEXT) FROM closures");
+        let read = |row: &SqliteRow| {
+            Ok(ClosureEvidence { from: row.try_get(0)?, until: row.try_get(1)?, name: row.try_get(2)? })
+        };
+        self.all(query, read).await
+    }
+
+    async fn cron_last(&mut self) -> Result<Option<String>, PlatformError> {
+        let query = sqlx::query("SELECT CAST(last_due AS TEXT) FROM cron");
+        Ok(self.all(query, |row| row.try_get(0)).await?.into_iter().next())
+    }
+}
+
+/// Written twice over, because a partial index only answers for its own half.
+const ALLOCATIONS: &str = "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
+        CAST(status AS TEXT), CAST(generation AS INTEGER), CAST(start_date AS TEXT), CAST(slots AS TEXT),
+        CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT)
+ FROM allocations WHERE seq IN (
+     SELECT seq FROM allocations WHERE status = 'active' AND purchase_id > ?1 AND purchase_id <= ?2
+     UNION ALL SELECT seq FROM allocations WHERE status <> 'active' AND purchase_id > ?1 AND purchase_id <= ?2)
+ ORDER BY purchase_id, generation";
+const SESSIONS: &str = "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(ordinal AS INTEGER),
+        CAST(local_date AS TEXT), CAST(starts_at AS TEXT), CAST(ends_at AS TEXT), CAST(status AS TEXT)
+ FROM sessions WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id, ordinal";
+const WAITING: &str = "SELECT CAST(purchase_id AS TEXT) FROM waitlist WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id";
+const PLANS: &str = "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAST(a.trainer_id AS TEXT), CAST(a.student_id AS TEXT),
+        CAST(a.status AS TEXT), CAST(a.generation AS INTEGER), CAST(a.start_date AS TEXT), CAST(a.slots AS TEXT),
+        CAST(a.skipped AS TEXT), CAST(a.receipt AS TEXT), CAST(a.allocated_at AS TEXT),
+        o.party, CAST(p.confirmation AS TEXT)
+ FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq LEFT JOIN purchases p ON p.id = a.purchase_id
+ WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party";
+const RESERVATIONS: &str = "SELECT o.party, CAST(r.key AS INTEGER), CAST(r.busy AS INTEGER), CAST(r.starts AS INTEGER)
+ FROM parties o CROSS JOIN reservations r ON r.party = o.full
+ WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party, r.key";
+const TRAINERS: &str = "SELECT CAST(id AS TEXT), CAST(time_zone AS TEXT), CAST(languages AS TEXT), CAST(courses AS TEXT),
+        CAST(availability AS TEXT), CAST(time_off AS TEXT), CAST(max_sessions_per_week AS INTEGER)
+ FROM trainers WHERE ?1 = 'trainer' AND id > ?2 AND id <= ?3 ORDER BY id";
+
+/// A query of what lies after one purchase's id, up to another's or the end.
+fn in_page<'q>(sql: &'static str, after: &'q str, until: Option<&'q str>) -> Query<'q> {
+    let query = sqlx::query(sql).bind(after);
+    match until {
+        Some(until) => query.bind(until),
+        None => query.bind(AFTER_ALL),
+    }
+}
+
+fn headers(row: &SqliteRow, column: usize) -> Read<Option<Headers>> {
+    Ok(Headers::from_json_text(row.try_get(column)?).ok())
+}
+
+fn record(row: &SqliteRow, topic: &str, partition: i64, offset: i64) -> Read<RecordEvidence> {
+    let (key, value, headers) = (row.try_get(1)?, row.try_get(2)?, headers(row, 3)?);
+    Ok(RecordEvidence { topic: topic.to_owned(), partition, offset, key, value, headers, timestamp_ms: row.try_get(4)? })
+}
+
+fn purchase(row: &SqliteRow) -> Read<PurchaseEvidence> {
+    Ok(PurchaseEvidence {
+        id: row.try_get(0)?,
+        payment_id: row.try_get(1)?,
+        item: row.try_get(2)?,
+        student_id: row.try_get(3)?,
+        status: row.try_get(4)?,
+        requested_start_date: row.try_get(5)?,
+        start_date: row.try_get(6)?,
+        horizon: row.try_get(7)?,
+        sessions_total: row.try_get(8)?,
+        created_at: row.try_get(9)?,
+        confirmation: row.try_get(10)?,
+    })
+}
+
+fn allocation(row: &SqliteRow) -> Read<AllocationEvidence> {
+    Ok(AllocationEvidence {
+        id: row.try_get(0)?,
+        purchase_id: row.try_get(1)?,
+        trainer_id: row.try_get(2)?,
+        student_id: row.try_get(3)?,
+        status: row.try_get(4)?,
+        generation: row.try_get(5)?,
+        start_date: row.try_get(6)?,
+        slots: row.try_get(7)?,
+        skipped: row.try_get(8)?,
+        receipt: row.try_get(9)?,
+        allocated_at: row.try_get(10)?,
+    })
+}
+
+fn session(row: &SqliteRow) -> Read<SessionEvidence> {
+    Ok(SessionEvidence {
+        id: row.try_get(0)?,
+        purchase_id: row.try_get(1)?,
+        trainer_id: row.try_get(2)?,
+        ordinal: row.try_get(3)?,
+        local_date: row.try_get(4)?,
+        starts_at: row.try_get(5)?,
+        ends_at: row.try_get(6)?,
+        status: row.try_get(7)?,
+    })
+}
+
+fn plan(row: &SqliteRow) -> Read<PlanEvidence> {
+    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(11)?, confirmation: row.try_get(12)? })
+}
+
+fn reservation(row: &SqliteRow) -> Read<ReservationEvidence> {
+    let bits = |column| Read::Ok(row.try_get::<i64, usize>(column)?.cast_unsigned());
+    Ok(ReservationEvidence { party: row.try_get(0)?, key: row.try_get(1)?, busy: bits(2)?, starts: bits(3)? })
+}
+
+fn trainer(row: &SqliteRow) -> Read<TrainerEvidence> {
+    Ok(TrainerEvidence {
+        id: row.try_get(0)?,
+        time_zone: row.try_get(1)?,
+        languages: row.try_get(2)?,
+        courses: row.try_get(3)?,
+        availability: row.try_get(4)?,
+        time_off: row.try_get(5)?,
+        max_sessions_per_week: row.try_get(6)?,
+    })
+}
+
+fn span(row: &SqliteRow) -> Read<SpanEvidence> {
+    Ok(SpanEvidence {
+        party: row.try_get(0)?,
+        session_id: row.try_get(1)?,
+        starts_at: row.try_get(2)?,
+        ends_at: row.try_get(3)?,
+    })
+}

@@ -1,0 +1,206 @@
+//! What people and tools read.
+
+use async_trait::async_trait;
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::bulk::{Query, json_list};
+use super::reads::closures;
+use super::rows::{
+    self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS,
+};
+use super::store::EmbeddedStore;
+use crate::platform::PlatformError;
+use crate::platform::rows::{
+    Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, Session, SessionFilter, Totals, Waiting,
+};
+use crate::platform::store::Lists;
+
+/// Further than any zone's local date is from the UTC date of the same instant, in days.
+const ZONE_DAYS_MAX: i64 = 2;
+
+#[async_trait]
+impl Lists for EmbeddedStore {
+    async fn list_purchases(
+        &self,
+        filter: &PurchaseFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Purchase)>, PlatformError> {
+        let conditions = [
+            (filter.id.is_some(), "AND p.id = ?3"),
+            (filter.status.is_some(), "AND p.status = ?4"),
+            (filter.student_id.is_some(), "AND p.student_id = ?5"),
+        ];
+        let conditions = chosen(&conditions);
+        let sql = format!(
+            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.seq > ?1 {conditions} ORDER BY p.seq LIMIT ?2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows::limit(limit))
+            .bind(filter.id.map(|id| id.to_string()))
+            .bind(filter.status.map(|status| status.name()))
+            .bind(filter.student_id.as_deref());
+        self.fetch(query).await?.iter().map(rows::purchase).collect()
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Session)>, PlatformError> {
+        let passed = after.unwrap_or(0).max(0);
+        let rows = self.fetch(sessions_query(&sessions_sql(filter), filter, passed, limit)).await?;
+        (passed + 1..).zip(&rows).map(|(cursor, row)| Ok((cursor, rows::session(row)?))).collect()
+    }
+
+    async fn list_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, PlatformError> {
+        let conditions = [
+            (!filter.ids.is_empty(), "AND id IN (SELECT value FROM json_each(?3))"),
+            (filter.reason.is_some(), "AND reason = ?4"),
+            (filter.waiting, "AND redriven_at IS NULL"),
+        ];
+        let conditions = chosen(&conditions);
+        let sql =
+            format!("SELECT {DEAD_LETTER_COLUMNS} FROM dead_letters WHERE id > ?1 {conditions} ORDER BY id LIMIT ?2");
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows::limit(limit))
+            .bind(json_list(&filter.ids))
+            .bind(filter.reason.as_deref());
+        self.fetch(query).await?.iter().map(rows::dead_letter).collect()
+    }
+
+    async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after.unwrap_or_default()).bind(rows::limit(limit));
+        self.terms(query).await
+    }
+
+    async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        let sql =
+            format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id IN (SELECT value FROM json_each(?1)) ORDER BY t.id");
+        self.terms(sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids))).await
+    }
+
+    async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
+        let mut connection = self.reader().await?;
+        closures(&mut connection).await
+    }
+
+    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {
+        const SQL: &str = "SELECT waitlisted_at, seen_version, receipt FROM waitlist WHERE purchase_id = ?1";
+        let rows = self.fetch(sqlx::query(SQL).bind(purchase_id.to_string())).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (waitlisted_at, seen_version, receipt): (String, i64, String) = rows::decoded(row)?;
+        let waitlisted_at = rows::parsed("waitlisted_at", &waitlisted_at)?;
+        Ok(Some(Waiting { purchase_id, waitlisted_at, seen_version, receipt }))
+    }
+
+    async fn receipt(&self, allocation_id: Uuid) -> Result<Option<String>, PlatformError> {
+        let query = sqlx::query("SELECT receipt FROM allocations WHERE id = ?1").bind(allocation_id.to_string());
+        let rows = self.fetch(query).await?;
+        rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
+    }
+
+    async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError> {
+        const SQL: &str = "SELECT topic, partition, next_offset, topic_id, consumer_group FROM positions
+                           ORDER BY consumer_group, topic, partition";
+        let rows = self.fetch(sqlx::query(SQL)).await?;
+        let group = |row| rows::decoded::<(String, i64, i64, String, String)>(row).map(|columns| columns.4);
+        rows.iter().map(|row| Ok((group(row)?, rows::position(row)?))).collect()
+    }
+
+    async fn totals(&self) -> Result<Totals, PlatformError> {
+        const SQL: &str = "SELECT 'purchases' AS counted, status AS kind, count(*) AS rows FROM purchases GROUP BY status
+             UNION ALL SELECT 'sessions', status, count(*) FROM sessions GROUP BY status
+             UNION ALL SELECT 'dead_letters', reason, count(*) FROM dead_letters GROUP BY reason
+             UNION ALL SELECT 'trainers', '', count(*) FROM trainers
+             UNION ALL SELECT 'outbox', '', count(*) FROM outbox";
+        let mut totals = Totals::default();
+        for row in &self.fetch(sqlx::query(SQL)).await? {
+            let (counted, kind, rows): (String, String, i64) = rows::decoded(row)?;
+            let rows = rows::number("count", rows)?;
+            match counted.as_str() {
+                "purchases" => _ = totals.purchases.insert(kind, rows),
+                "sessions" => _ = totals.sessions.insert(kind, rows),
+                "dead_letters" => _ = totals.dead_letters.insert(kind, rows),
+                "trainers" => totals.trainers = rows,
+                _ => totals.outbox = rows,
+            }
+        }
+        Ok(totals)
+    }
+}
+
+impl EmbeddedStore {
+    async fn terms(&self, query: Query<'_>) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        let rows = self.fetch(query).await?;
+        rows.iter().map(|row| rows::trainer(row).map(|trainer| (trainer.trainer, trainer.version))).collect()
+    }
+}
+
+/// The conditions that apply, one after another.
+fn chosen(conditions: &[(bool, &str)]) -> String {
+    conditions.iter().filter(|(applies, _)| *applies).map(|(_, condition)| *condition).collect::<Vec<_>>().join(" ")
+}
+
+/// A filter on somebody is answered from their purchases; only without one is the calendar walked
+/// by start (the `+` keeps SQLite from doing that where it is the longer way).
+fn sessions_sql(filter: &SessionFilter) -> String {
+    let conditions = [
+        (filter.purchase_id.is_some(), "AND s.purchase_id = ?3"),
+        (
+            filter.trainer_id.is_some(),
+            "AND s.purchase_id IN (SELECT a.purchase_id FROM allocations a WHERE a.trainer_id = ?4) AND s.trainer_id = ?4",
+        ),
+        (
+            filter.student_id.is_some(),
+            "AND s.purchase_id IN (SELECT o.id FROM purchases o WHERE o.student_id = ?5)",
+        ),
+        (filter.from.is_some(), "AND s.local_date >= ?6"),
+        (filter.until.is_some(), "AND s.local_date <= ?7"),
+    ];
+    let of_somebody = filter.purchase_id.is_some() || filter.trainer_id.is_some() || filter.student_id.is_some();
+    let (start, bounds) = match of_somebody {
+        true => ("+s.starts_at", String::new()),
+        // The same days by the index, with room for every zone.
+        false => (
+            "s.starts_at",
+            chosen(&[(filter.from.is_some(), "AND s.starts_at >= ?8"), (filter.until.is_some(), "AND s.starts_at < ?9")]),
+        ),
+    };
+    format!(
+        "SELECT {SESSION_COLUMNS} FROM sessions s CROSS JOIN purchases p ON p.id = s.purchase_id
+         WHERE true {} {bounds} ORDER BY {start}, s.purchase_id, s.ordinal LIMIT ?1 OFFSET ?2",
+        chosen(&conditions)
+    )
+}
+
+fn sessions_query<'q>(sql: &str, filter: &SessionFilter, passed: i64, limit: usize) -> Query<'q> {
+    let day = |date: Option<Date>, days: i64| date.map(|date| shifted(date, days.days()).to_string());
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(rows::limit(limit))
+        .bind(passed)
+        .bind(filter.purchase_id.map(|id| id.to_string()))
+        .bind(filter.trainer_id.as_deref())
+        .bind(filter.student_id.as_deref())
+        .bind(day(filter.from, 0))
+        .bind(day(filter.until, 0))
+        .bind(day(filter.from, -ZONE_DAYS_MAX))
+        .bind(day(filter.until, ZONE_DAYS_MAX))
+}
+
+fn shifted(date: Date, by: Span) -> Date {
+    date.saturating_add(by)
+}

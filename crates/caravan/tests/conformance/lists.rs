@@ -1,0 +1,95 @@
+use caravan::platform::rows::{PurchaseFilter, SessionFilter};
+use caravan_domain::purchase::PurchaseStatus;
+use jiff::civil::date;
+
+use crate::world::{World, allocation, allocations, instant, lesson, minutes_later, new_trainers, purchase, purchases, window, windows};
+
+pub(crate) async fn purchases_page_in_the_order_of_their_recording(world: &World) {
+    let payments: Vec<_> = (0..7).map(|number| format!("pay_{number}")).collect();
+    for (number, payment) in payments.iter().enumerate() {
+        let student = if number % 3 == 0 { "stu_a" } else { "stu_b" };
+        world.commit(purchases(vec![purchase(payment, student)])).await;
+    }
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = world.beside.store.list_purchases(&PurchaseFilter::default(), after, 3).await.unwrap();
+        let Some((cursor, _)) = page.last() else { break };
+        after = Some(*cursor);
+        listed.extend(page.into_iter().map(|(_, purchase)| purchase.confirmation.payment_id));
+    }
+    assert_eq!(listed, payments);
+
+    let found = async |filter: PurchaseFilter| {
+        let found = world.here.store.list_purchases(&filter, None, 99).await.unwrap();
+        found.into_iter().map(|(_, purchase)| purchase.confirmation.payment_id).collect::<Vec<_>>()
+    };
+    let of_student = PurchaseFilter { student_id: Some("stu_a".to_owned()), ..PurchaseFilter::default() };
+    assert_eq!(found(of_student).await, ["pay_0", "pay_3", "pay_6"]);
+    let by_id = PurchaseFilter { id: Some(purchase("pay_5", "").id), ..PurchaseFilter::default() };
+    assert_eq!(found(by_id).await, ["pay_5"]);
+    let by_status = |status| PurchaseFilter { status: Some(status), ..PurchaseFilter::default() };
+    assert_eq!(found(by_status(PurchaseStatus::Created)).await.len(), 7);
+    assert_eq!(found(by_status(PurchaseStatus::Waitlisted)).await.len(), 0);
+}
+
+/// Two trainers, three students, four lessons each.
+async fn calendar(world: &World) {
+    world.commit(new_trainers(&["trn_1", "trn_2"])).await;
+    for (number, trainer) in [(0, "trn_1"), (1, "trn_2"), (2, "trn_1")] {
+        let new = purchase(&format!("pay_{number}"), &format!("stu_{number}"));
+        world.commit(purchases(vec![new.clone()])).await;
+        let time = lesson(minutes_later(instant("2026-12-01T11:30:00Z"), number * 60), 60);
+        let made = allocation(&new, trainer, time);
+        world.commit(allocations(vec![made.clone()])).await;
+        world.commit(windows(vec![window(&made, None, date(2026, 12, 29), 1..=4)])).await;
+    }
+}
+
+pub(crate) async fn sessions_page_by_start_and_are_found_by_whose_they_are(world: &World) {
+    calendar(world).await;
+    let list = async |filter: SessionFilter| world.beside.store.list_sessions(&filter, None, 99).await.unwrap();
+    let all = list(SessionFilter::default()).await;
+    assert_eq!(all.len(), 12);
+    assert!(all.is_sorted_by_key(|(_, session)| (session.starts_at, session.purchase_id)));
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = world.here.store.list_sessions(&SessionFilter::default(), after, 5).await.unwrap();
+        let Some((cursor, _)) = page.last() else { break };
+        after = Some(*cursor);
+        paged.extend(page.into_iter().map(|(_, session)| session.id));
+    }
+    assert_eq!(paged, all.iter().map(|(_, session)| session.id).collect::<Vec<_>>());
+
+    let first = &all[0].1;
+    assert_eq!((first.ordinal, first.local_date, first.time_zone.as_str()), (1, date(2026, 12, 1), "Asia/Kolkata"));
+    assert_eq!((first.starts_at, first.ends_at), (instant("2026-12-01T11:30:00Z"), instant("2026-12-01T12:30:00Z")));
+    assert_eq!(first.status, "scheduled");
+
+    let none = SessionFilter::default;
+    for (filter, expected) in [
+        (SessionFilter { purchase_id: Some(purchase("pay_1", "").id), ..none() }, 4),
+        (SessionFilter { trainer_id: Some("trn_1".to_owned()), ..none() }, 8),
+        (SessionFilter { student_id: Some("stu_2".to_owned()), ..none() }, 4),
+        (SessionFilter { student_id: Some("stu_2".to_owned()), trainer_id: Some("trn_2".to_owned()), ..none() }, 0),
+        (SessionFilter { from: Some(date(2026, 12, 8)), ..none() }, 9),
+        (SessionFilter { until: Some(date(2026, 12, 8)), ..none() }, 6),
+        (SessionFilter { from: Some(date(2026, 12, 2)), until: Some(date(2026, 12, 15)), ..none() }, 6),
+        (SessionFilter { trainer_id: Some("trn_2".to_owned()), from: Some(date(2026, 12, 22)), ..none() }, 1),
+    ] {
+        let found = list(filter.clone()).await;
+        assert_eq!(found.len(), expected, "{filter:?}");
+        assert!(found.is_sorted_by_key(|(_, session)| (session.starts_at, session.purchase_id)));
+    }
+}
+
+pub(crate) async fn totals_count_everything(world: &World) {
+    assert_eq!(world.here.store.totals().await.unwrap(), Default::default());
+    calendar(world).await;
+    let totals = world.here.store.totals().await.unwrap();
+    assert_eq!((totals.purchases["scheduled"], totals.sessions["scheduled"], totals.trainers), (3, 12, 2));
+    let trainers = world.here.store.list_trainers(None, 99).await.unwrap();
+    assert_eq!(world.here.store.list_trainers(Some("trn_1"), 99).await.unwrap(), trainers[1..]);
+    assert_eq!(world.here.store.trainer_terms(&["trn_2".to_owned()]).await.unwrap(), trainers[1..]);
+    assert_eq!(world.here.store.list_trainers(None, 1).await.unwrap(), trainers[..1]);
+    assert_eq!(trainers[0], (crate::world::trainer("trn_1"), 1));
+}

@@ -1,0 +1,3 @@
+//! The topologies the suites run on. Each gives a world of its own to each test.
+
+pub(crate) mod embedded;

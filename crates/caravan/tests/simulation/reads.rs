@@ -1,0 +1,316 @@
+//! What the simulated store answers: rows put together from the tables.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use caravan::platform::PlatformError;
+use caravan::platform::rows::{
+    Allocation, Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, RosterChanges, Session,
+    SessionFilter, Totals, TrainerRow, Waiting,
+};
+use caravan::platform::store::{Lists, Reads};
+use caravan_domain::allocation::ReservedTime;
+use caravan_domain::purchase::{PurchaseStatus, folded};
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::civil::Date;
+use jiff::{Span, Timestamp};
+use uuid::Uuid;
+
+use crate::planted::Planted;
+use crate::tables::{PurchaseRow, Tables, TrainerRecord, party};
+use crate::world::Handle;
+
+/// A purchase as the trait shows it.
+pub(crate) fn purchase_of(row: &PurchaseRow) -> Purchase {
+    Purchase {
+        id: row.id,
+        status: row.status,
+        created_at: row.created_at,
+        confirmation: row.confirmation.clone(),
+        start_date: row.start_date,
+        horizon: row.horizon,
+        allocation: row.allocations.last().map(|active| Allocation {
+            id: active.made.id,
+            trainer_id: active.made.trainer_id.clone(),
+            allocated_at: active.made.allocated_at,
+            start_date: active.made.start_date,
+            slots: active.made.slots.clone(),
+            skipped: active.made.skipped.clone(),
+        }),
+        generations: row.allocations.len() as u32,
+    }
+}
+
+impl Tables {
+    /// The time reserved of a party, as the database keeps it.
+    pub(crate) fn reserved(&self, party: &str) -> Vec<ReservedTime> {
+        let rows = self.reservations.get(party).into_iter().flat_map(|rows| rows.iter());
+        rows.map(|(key, (busy, starts))| ReservedTime { key: *key, busy: *busy, starts: *starts }).collect()
+    }
+
+    /// A trainer with their time.
+    pub(crate) fn trainer_row(&self, record: &TrainerRecord) -> TrainerRow {
+        TrainerRow {
+            trainer: record.trainer.clone(),
+            version: record.version,
+            share: record.share,
+            calendar: self.reserved(&party("trainer", &record.trainer.trainer_id)),
+        }
+    }
+
+    /// Who taught the student this subject last.
+    pub(crate) fn previous_trainer(&self, student: &str, subject: &str) -> Option<String> {
+        let rows = self.purchases.values().filter(|row| {
+            row.confirmation.student.id == student && folded(&row.confirmation.course.subject) == subject
+        });
+        let latest = rows.flat_map(|row| &row.allocations).max_by_key(|row| (row.made.allocated_at, row.made.id));
+        latest.map(|row| row.made.trainer_id.clone())
+    }
+
+    fn due(&self, row: &PurchaseRow, today: Date, window_days: u16) -> bool {
+        let open = matches!(row.status, PurchaseStatus::Allocated | PurchaseStatus::Scheduled);
+        let (Some(start), Some(horizon)) = (row.start_date, row.horizon) else { return false };
+        open && horizon < today.max(start).saturating_add(Span::new().days(i64::from(window_days)))
+    }
+}
+
+fn owned(found: Vec<&Arc<PurchaseRow>>) -> Vec<Purchase> {
+    found.into_iter().map(|row| purchase_of(row)).collect()
+}
+
+#[async_trait]
+impl Reads for Handle {
+    async fn purchases(&self, ids: &[Uuid]) -> Result<Vec<Purchase>, PlatformError> {
+        self.call("store.purchases", |state| {
+            let mut ids = ids.to_vec();
+            ids.sort_unstable();
+            ids.dedup();
+            Ok(owned(ids.iter().filter_map(|id| state.tables.purchases.get(id)).collect()))
+        })
+        .await
+    }
+
+    async fn previous_trainers(
+        &self,
+        asked: &[(String, String)],
+    ) -> Result<Vec<((String, String), String)>, PlatformError> {
+        self.call("store.previous_trainers", |state| {
+            let found = |asked: &(String, String)| {
+                Some((asked.clone(), state.tables.previous_trainer(&asked.0, &asked.1)?))
+            };
+            Ok(asked.iter().filter_map(found).collect())
+        })
+        .await
+    }
+
+    async fn student_calendars(&self, ids: &[String]) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError> {
+        self.call("store.student_calendars", |state| {
+            let calendar = |id: &String| (id.clone(), state.tables.reserved(&party("student", id)));
+            Ok(ids.iter().map(calendar).filter(|(_, rows)| !rows.is_empty()).collect())
+        })
+        .await
+    }
+
+    async fn roster_version(&self) -> Result<i64, PlatformError> {
+        self.call("store.roster_version", |state| Ok(state.tables.roster_version)).await
+    }
+
+    async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError> {
+        self.call("store.roster_changes", |state| {
+            let tables = &state.tables;
+            let changed = tables.trainers.values().filter(|record| since.is_none_or(|since| record.roster_version > since));
+            let trainers = changed.map(|record| tables.trainer_row(record)).collect();
+            Ok(RosterChanges { version: tables.roster_version, trainers, closures: tables.closures.to_vec() })
+        })
+        .await
+    }
+
+    async fn trainers(&self, ids: &[String]) -> Result<Vec<TrainerRow>, PlatformError> {
+        self.call("store.trainers", |state| {
+            let tables = &state.tables;
+            Ok(ids.iter().filter_map(|id| tables.trainers.get(id)).map(|record| tables.trainer_row(record)).collect())
+        })
+        .await
+    }
+
+    async fn waiting_below(&self, version: i64, limit: usize) -> Result<Vec<Purchase>, PlatformError> {
+        self.call("store.waiting_below", |state| {
+            let tables = &state.tables;
+            let below = tables.waitlist.values().filter(|waiting| waiting.seen_version < version);
+            let mut found: Vec<_> = below.filter_map(|waiting| tables.purchases.get(&waiting.purchase_id)).collect();
+            found.sort_by_key(|row| (row.created_at, row.id));
+            found.truncate(if state.planted == Some(Planted::WaitlistForgotten) { 0 } else { limit });
+            Ok(owned(found))
+        })
+        .await
+    }
+
+    async fn windows_due(
+        &self,
+        today: Date,
+        window_days: u16,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Purchase>, PlatformError> {
+        self.call("store.windows_due", |state| {
+            let tables = &state.tables;
+            let behind = tables.purchases.values().filter(|row| after.is_none_or(|after| row.id > after));
+            Ok(owned(behind.filter(|row| tables.due(row, today, window_days)).take(limit).collect()))
+        })
+        .await
+    }
+
+    async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
+        self.call("store.ended_sessions", |state| {
+            let sessions = state.tables.purchases.values().flat_map(|row| row.sessions.values());
+            Ok(sessions.filter(|row| !row.completed && row.session.ends_at <= as_of).count() as u64)
+        })
+        .await
+    }
+
+    async fn positions(&self, group: &str) -> Result<Vec<Position>, PlatformError> {
+        self.call("store.positions", |state| {
+            Ok(state.tables.positions.iter().filter(|((of, _), _)| of == group).map(|(_, position)| *position).collect())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Lists for Handle {
+    async fn list_purchases(
+        &self,
+        filter: &PurchaseFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Purchase)>, PlatformError> {
+        self.call("store.list_purchases", |state| {
+            let mut rows: Vec<_> = state.tables.purchases.values().collect();
+            rows.sort_by_key(|row| (row.created_at, row.id));
+            let wanted = |row: &&Arc<PurchaseRow>| {
+                filter.id.is_none_or(|id| id == row.id)
+                    && filter.status.is_none_or(|status| status == row.status)
+                    && filter.student_id.as_ref().is_none_or(|student| *student == row.confirmation.student.id)
+            };
+            let numbered = (1..).zip(rows.into_iter().filter(wanted));
+            let page = numbered.filter(|(cursor, _)| after.is_none_or(|after| *cursor > after)).take(limit);
+            Ok(page.map(|(cursor, row)| (cursor, purchase_of(row))).collect())
+        })
+        .await
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Session)>, PlatformError> {
+        self.call("store.list_sessions", |state| {
+            let mut rows: Vec<Session> = state.tables.purchases.values().flat_map(|row| sessions_of(row)).collect();
+            rows.retain(|row| {
+                filter.purchase_id.is_none_or(|id| id == row.purchase_id)
+                    && filter.trainer_id.as_ref().is_none_or(|id| *id == row.trainer_id)
+                    && filter.student_id.as_ref().is_none_or(|id| *id == row.student_id)
+                    && filter.from.is_none_or(|from| row.local_date >= from)
+                    && filter.until.is_none_or(|until| row.local_date <= until)
+            });
+            rows.sort_by_key(|row| (row.starts_at, row.purchase_id));
+            Ok((1..).zip(rows).filter(|(cursor, _)| after.is_none_or(|after| *cursor > after)).take(limit).collect())
+        })
+        .await
+    }
+
+    async fn list_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, PlatformError> {
+        self.call("store.list_dead_letters", |state| {
+            let wanted = |letter: &&Arc<DeadLetter>| {
+                (filter.ids.is_empty() || filter.ids.contains(&letter.id))
+                    && filter.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
+                    && !(filter.waiting && letter.redriven_at.is_some())
+                    && after.is_none_or(|after| letter.id > after)
+            };
+            Ok(state.tables.dead_letters.iter().filter(wanted).take(limit).map(|letter| (**letter).clone()).collect())
+        })
+        .await
+    }
+
+    async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        self.call("store.list_trainers", |state| {
+            let behind = state.tables.trainers.iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
+            Ok(behind.take(limit).map(|(_, record)| (record.trainer.clone(), record.version)).collect())
+        })
+        .await
+    }
+
+    async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        self.call("store.trainer_terms", |state| {
+            let found = ids.iter().filter_map(|id| state.tables.trainers.get(id));
+            Ok(found.map(|record| (record.trainer.clone(), record.version)).collect())
+        })
+        .await
+    }
+
+    async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
+        self.call("store.closures", |state| Ok(state.tables.closures.to_vec())).await
+    }
+
+    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {
+        self.call("store.waiting", |state| {
+            Ok(state.tables.waitlist.get(&purchase_id).map(|waiting| (**waiting).clone()))
+        })
+        .await
+    }
+
+    async fn receipt(&self, allocation_id: Uuid) -> Result<Option<String>, PlatformError> {
+        self.call("store.receipt", |state| {
+            let mut all = state.tables.purchases.values().flat_map(|row| &row.allocations);
+            Ok(all.find(|row| row.made.id == allocation_id).map(|row| row.made.receipt.clone()))
+        })
+        .await
+    }
+
+    async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError> {
+        self.call("store.all_positions", |state| {
+            Ok(state.tables.positions.iter().map(|((group, _), position)| (group.clone(), *position)).collect())
+        })
+        .await
+    }
+
+    async fn totals(&self) -> Result<Totals, PlatformError> {
+        self.call("store.totals", |state| Ok(totals(&state.tables))).await
+    }
+}
+
+fn sessions_of(row: &PurchaseRow) -> Vec<Session> {
+    let session = |(ordinal, held): (&u32, &crate::tables::SessionRow)| Session {
+        id: held.session.id,
+        purchase_id: row.id,
+        trainer_id: held.trainer_id.clone(),
+        student_id: row.confirmation.student.id.clone(),
+        ordinal: *ordinal,
+        local_date: held.session.local_date,
+        starts_at: held.session.starts_at,
+        ends_at: held.session.ends_at,
+        time_zone: row.confirmation.student.time_zone.clone(),
+        status: if held.completed { "completed" } else { "scheduled" }.to_owned(),
+    };
+    row.sessions.iter().map(session).collect()
+}
+
+fn totals(tables: &Tables) -> Totals {
+    let mut totals = Totals { trainers: tables.trainers.len() as u64, outbox: tables.outbox.len() as u64, ..Totals::default() };
+    for row in tables.purchases.values() {
+        *totals.purchases.entry(row.status.name().to_owned()).or_default() += 1;
+        for session in sessions_of(row) {
+            *totals.sessions.entry(session.status).or_default() += 1;
+        }
+    }
+    for letter in &tables.dead_letters {
+        *totals.dead_letters.entry(letter.reason.clone()).or_default() += 1;
+    }
+    totals
+}
