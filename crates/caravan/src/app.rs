@@ -7,8 +7,11 @@ use caravan_domain::event::Topic;
 
 use crate::config::Settings;
 use crate::platform::clock::{Clock, SystemClock};
-use crate::platform::embedded::{BackupError, Embedded, Holder, LockError, OpenError, OpenOptions, SchemaVersion, WorkersLock};
+use crate::platform::embedded::{
+    BackupError, Embedded, Holder, LockError, OpenError, OpenOptions, SchemaVersion, WorkersLock,
+};
 use crate::platform::evidence::Evidence;
+use crate::platform::floor::Floor;
 use crate::platform::{Platform, PlatformError};
 use crate::workers::WorkerKind;
 
@@ -117,7 +120,9 @@ impl App {
     pub fn holder(&self) -> Result<Option<String>, AppError> {
         let Some(held) = WorkersLock::holder(&self.options)? else { return Ok(None) };
         Ok(Some(match held.holder {
-            Some(Holder { pid, started_at, workers }) => format!("{} in process {pid} since {started_at:.0}", workers.join(", ")),
+            Some(Holder { pid, started_at, workers }) => {
+                format!("{} in process {pid} since {started_at:.0}", workers.join(", "))
+            }
             None => "another process has the lock".to_owned(),
         }))
     }
@@ -143,6 +148,20 @@ impl App {
     pub async fn evidence(&self) -> Result<Box<dyn Evidence>, PlatformError> {
         match &self.topology {
             Topology::Embedded(embedded) => Ok(Box::new(embedded.evidence().await?)),
+        }
+    }
+
+    /// What writes once more, into an installation that is empty, what a run writes here.
+    pub async fn floor(&self, empty: &Self) -> Result<Box<dyn Floor>, PlatformError> {
+        match (&self.topology, &empty.topology) {
+            (Topology::Embedded(run), Topology::Embedded(empty)) => Ok(Box::new(run.floor(empty).await?)),
+        }
+    }
+
+    /// The topology's name.
+    pub fn topology_name(&self) -> &'static str {
+        match &self.topology {
+            Topology::Embedded(_) => "embedded",
         }
     }
 

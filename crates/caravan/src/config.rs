@@ -41,7 +41,6 @@ pub enum LogFormat {
 /// What can be set. Each field is a key of `caravan.default.toml`, which says what it means.
 #[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Settings {
     pub data: PathBuf,
     pub namespace: String,
@@ -250,9 +249,13 @@ struct Layer {
 
 impl Layer {
     fn of_toml(name: String, text: &str) -> Result<Self, ConfigError> {
-        match Figment::from(Toml::string(text)).extract::<Dict>() {
-            Ok(values) => Ok(Self { name, values }),
-            Err(error) => Err(ConfigError::Syntax { place: name, problem: error.to_string().trim().to_owned() }),
+        let values: Dict = match Figment::from(Toml::string(text)).extract() {
+            Ok(values) => values,
+            Err(error) => return Err(ConfigError::Syntax { place: name, problem: error.to_string().trim().to_owned() }),
+        };
+        match values.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            Some(key) => Err(ConfigError::UnknownKey { key: key.clone(), place: name }),
+            None => Ok(Self { name, values }),
         }
     }
 }
@@ -278,6 +281,10 @@ fn file_text(named: Option<&Path>) -> Result<Option<(String, String)>, ConfigErr
 
 /// What the command line sets.
 fn options(overrides: &Overrides) -> Result<Dict, ConfigError> {
+    if overrides.data.as_ref().is_some_and(|data| data.to_str().is_none()) {
+        let problem = "is not UTF-8".to_owned();
+        return Err(ConfigError::Value { key: "data".to_owned(), place: OPTIONS_NAME.to_owned(), problem });
+    }
     Figment::from(Serialized::defaults(overrides)).extract::<Dict>().map_err(explained)
 }
 
@@ -305,12 +312,9 @@ fn environment() -> Result<Dict, ConfigError> {
 fn explained(error: figment::Error) -> ConfigError {
     let place = error.metadata.as_ref().map_or_else(|| "settings".to_owned(), |metadata| metadata.name.to_string());
     match error.kind {
-        Kind::UnknownField(key, _) => ConfigError::UnknownKey { key, place },
-        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => ConfigError::Value {
-            key: error.path.join("."),
-            place,
-            problem: format!("must be {expected}, is {actual}"),
-        },
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            ConfigError::Value { key: error.path.join("."), place, problem: format!("must be {expected}, is {actual}") }
+        }
         Kind::UnknownVariant(found, allowed) => ConfigError::Value {
             key: error.path.join("."),
             place,

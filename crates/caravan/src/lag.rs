@@ -87,7 +87,11 @@ mod tests {
             (Some((Uuid::from_u128(2), 15)), 5, true),
         ] {
             let positions: Vec<Position> = stored
-                .map(|(topic_id, next_offset)| Position { at: TopicPartition { topic, partition: 0 }, topic_id, next_offset })
+                .map(|(topic_id, next_offset)| Position {
+                    at: TopicPartition { topic, partition: 0 },
+                    topic_id,
+                    next_offset,
+                })
                 .into_iter()
                 .collect();
             let lag = lag(WorkerKind::Purchase, &state, 0, &positions);

@@ -4,10 +4,12 @@
 
 pub mod app;
 pub mod audit;
+pub mod bench;
 pub mod config;
 pub mod engine;
 pub mod lag;
 pub mod platform;
+pub mod progress;
 pub mod redrive;
 pub mod roster;
 pub mod sample;

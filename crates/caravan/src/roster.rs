@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::engine::event_record;
-use crate::platform::transaction::{CommitError, Effects, Transaction, TrainerEdit};
+use crate::platform::transaction::{CommitError, Effects, TrainerEdit, Transaction};
 use crate::platform::{Platform, PlatformError};
 
 mod file;
@@ -112,8 +112,7 @@ async fn existing(
     platform: &Platform,
     entries: &[Entry<TrainerPatch>],
 ) -> Result<HashMap<String, (Trainer, i64)>, PlatformError> {
-    let ids: Vec<String> =
-        entries.iter().filter_map(|entry| entry.content.trainer_id()).map(str::to_owned).collect();
+    let ids: Vec<String> = entries.iter().filter_map(|entry| entry.content.trainer_id()).map(str::to_owned).collect();
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(TRAINERS_READ_MAX) {
         for (trainer, version) in platform.store.trainer_terms(ids).await? {
@@ -155,8 +154,9 @@ fn changed(trainer: &Trainer, roster_version: i64, now: Timestamp) -> Result<Eve
     let about = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("urn:caravan:trainer:{key}").as_bytes());
     let id = event_id(about, &format!("trainer-changed:{roster_version}"));
     let payload = TrainerChanged { trainer_id: key, roster_version, changed_at: now };
-    Event::telling(&payload, id, now, SOURCE, None)
-        .map_err(|error| PlatformError::Broken(format!("can't write the event of trainer {}: {error}", payload.trainer_id)))
+    Event::telling(&payload, id, now, SOURCE, None).map_err(|error| {
+        PlatformError::Broken(format!("can't write the event of trainer {}: {error}", payload.trainer_id))
+    })
 }
 
 #[cfg(test)]

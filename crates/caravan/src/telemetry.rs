@@ -22,7 +22,8 @@ pub fn colour_wanted() -> bool {
 /// # Errors
 /// In words, if `filter` can't be read.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("log must be a level or targets with levels such as \"info,sqlx=warn\": {error}"))?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("log must be a level or targets with levels such as \"info,sqlx=warn\": {error}"))?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // A logger that is there already belongs to a test or an embedding program.
     let _already_started = match format {

@@ -1,6 +1,8 @@
 //! One purchase among many trainers, and a batch of them.
 
-use caravan_domain::allocation::{Calendar, Decision, Policy, Request, ReservedTime, Roster, TrainerState, reserved_time};
+use caravan_domain::allocation::{
+    Calendar, Decision, Policy, Request, ReservedTime, Roster, TrainerState, reserved_time,
+};
 use caravan_domain::plan::{Occurrence, Plan, Slot, TimeOfDay, Weekday};
 use caravan_domain::purchase::Course;
 use caravan_domain::trainer::{AvailableRange, DaysOff, TaughtCourse, Trainer};
@@ -72,7 +74,8 @@ fn trainer(rng: &mut impl Rng, number: usize, subjects: usize) -> TrainerState {
     };
     let courses = (0..2.min(subjects)).map(|_| course(rng)).collect();
     let off = rng.random_range(0..180);
-    let time_off = if rng.random_bool(0.2) { vec![DaysOff { from: day(off), until: day(off + 6) }] } else { Vec::new() };
+    let time_off =
+        if rng.random_bool(0.2) { vec![DaysOff { from: day(off), until: day(off + 6) }] } else { Vec::new() };
     let calendar = calendar(rng, &availability);
     let trainer = Trainer {
         trainer_id: format!("trn_{number}"),
@@ -116,13 +119,7 @@ fn request(rng: &mut impl Rng, number: usize, subjects: usize) -> Request {
             subject: format!("subject {}", rng.random_range(0..subjects)),
             level: LEVELS[rng.random_range(1..3)].to_owned(),
         },
-        plan: Plan {
-            start_date: date(2026, 12, 1),
-            sessions: 24,
-            per_week: 2.min(distinct as u8),
-            minutes: 60,
-            slots,
-        },
+        plan: Plan { start_date: date(2026, 12, 1), sessions: 24, per_week: 2.min(distinct as u8), minutes: 60, slots },
         preferred_trainer_id: None,
         previous_trainer_id: None,
         student_calendar: Calendar::default(),
@@ -178,6 +175,7 @@ fn the_largest_plan_among_10_000(bencher: Bencher<'_, '_>, minutes: u16) {
     }
     let mut request = request(&mut rng, 1, 1);
     let slot = |at: u16| Slot { weekday: Weekday::ALL[usize::from(at % 7)], at: time(at / 7 * 3) };
-    request.plan = Plan { start_date: date(2026, 12, 1), sessions: 500, per_week: 7, minutes, slots: (0..50).map(slot).collect() };
+    request.plan =
+        Plan { start_date: date(2026, 12, 1), sessions: 500, per_week: 7, minutes, slots: (0..50).map(slot).collect() };
     bencher.bench_local(|| roster.allocate(std::slice::from_ref(&request), now()));
 }

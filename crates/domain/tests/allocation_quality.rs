@@ -226,8 +226,11 @@ fn check(instance: &Instance, decisions: &[Decision]) {
     for (at, decision) in decisions.iter().enumerate() {
         let Decision::Allocated(booking) = decision else { continue };
         let ways = ways(instance, &instance.requests[at]);
-        let minutes: Vec<u32> =
-            booking.slots.iter().map(|slot| slot.weekday.index() as u32 * 1440 + u32::from(slot.at.minutes())).collect();
+        let minutes: Vec<u32> = booking
+            .slots
+            .iter()
+            .map(|slot| slot.weekday.index() as u32 * 1440 + u32::from(slot.at.minutes()))
+            .collect();
         let is_booked = |way: &&Way| {
             let starts = way.lessons.iter().all(|lesson| minutes.contains(&(lesson.0 % (7 * 1440))));
             instance.trainers[way.trainer].trainer.trainer_id == booking.trainer_id && starts
@@ -258,7 +261,9 @@ fn a_batch_places_nearly_as_many_as_could_be() {
         tight += u64::from(optimum < alone);
     }
     let percent = 100.0 * placed as f64 / possible as f64;
-    println!("placed {placed} of {possible} possible: {percent:.2} %; {tight} of {INSTANCES} instances too tight for all");
+    println!(
+        "placed {placed} of {possible} possible: {percent:.2} %; {tight} of {INSTANCES} instances too tight for all"
+    );
     assert!(percent >= QUALITY_PERCENT_MIN);
     assert!(tight * 100 >= INSTANCES * TIGHT_PERCENT_MIN);
 }

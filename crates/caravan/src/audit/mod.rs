@@ -29,6 +29,7 @@ mod told;
 mod wall;
 mod whole_plan_fits;
 
+pub use crate::progress::{Progress, Silent};
 pub use report::{Guarantee, IDS_SHOWN_DEFAULT, Problem, Report, Tally};
 
 use evidence::{Booked, Case, cases, date};
@@ -56,23 +57,6 @@ pub struct Options {
     pub ids_shown: usize,
     /// What time it is: sessions from here on can be conflicts.
     pub now: Timestamp,
-}
-
-/// Told how far an audit is.
-pub trait Progress: Send + Sync {
-    /// A step begins, with about this much to do.
-    fn begin(&self, step: &'static str, amount: u64);
-    /// This much of the step is done.
-    fn advance(&self, amount: u64);
-}
-
-/// For those who don't wait.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
-
-impl Progress for Silent {
-    fn begin(&self, _: &'static str, _: u64) {}
-    fn advance(&self, _: u64) {}
 }
 
 /// Checks every guarantee.

@@ -169,6 +169,14 @@ pub(crate) enum Command {
     /// Check the settings, the directory and the database
     #[command(after_help = "Examples:\n  caravan doctor\n  caravan --data /var/lib/caravan doctor --json")]
     Doctor(DoctorArgs),
+    /// Measure throughput, latency, memory and disk, in a throwaway namespace
+    #[command(after_help = "Examples:\n  \
+        caravan bench\n  \
+        caravan bench --purchases 2000 --trainers 100 --json\n  \
+        caravan bench --history 200000                with ten times as many plans that are over\n\n\
+        The same rows are also written bare, without any rule: the share of that speed is what stays comparable \
+        between machines.")]
+    Bench(BenchArgs),
 }
 
 #[derive(Args, Debug)]
@@ -393,7 +401,9 @@ impl std::str::FromStr for ReplayTo {
         match text {
             "earliest" => Ok(Self::Earliest),
             "latest" => Ok(Self::Latest),
-            number => number.parse().map(Self::Offset).map_err(|_| "must be earliest, latest or an offset such as 1500"),
+            number => {
+                number.parse().map(Self::Offset).map_err(|_| "must be earliest, latest or an offset such as 1500")
+            }
         }
     }
 }
@@ -473,6 +483,28 @@ pub(crate) struct AuditArgs {
     /// Name at most this many offenders of each guarantee [default: 20]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct BenchArgs {
+    /// How many purchases to run through
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) purchases: u32,
+    /// How many trainers there are
+    #[arg(long, value_name = "M", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) trainers: u32,
+    /// How many sessions each plan has
+    #[arg(long, value_name = "S", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) sessions: u16,
+    /// How many purchases have happened, and are over, before
+    #[arg(long, value_name = "H", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) history: u32,
+    /// The same seed makes the same trainers and payments
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

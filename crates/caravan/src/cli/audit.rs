@@ -1,17 +1,14 @@
 //! `caravan audit`: the guarantees, checked against the data.
 
-use std::sync::Mutex;
-
 use caravan::app::App;
 use caravan::audit::{self, IDS_SHOWN_DEFAULT, Options, Report};
 use caravan::config::Settings;
-use indicatif::ProgressBar;
 
 use super::args::AuditArgs;
 use super::existing;
 use super::failure::Failure;
 use super::output::Output;
-use super::progress;
+use super::progress::Steps;
 
 pub(crate) async fn run(settings: &Settings, args: AuditArgs, output: &mut Output) -> Result<(), Failure> {
     let Some(app) = existing(settings, "nothing to audit").await? else { return Ok(()) };
@@ -34,34 +31,8 @@ pub(crate) async fn report(app: &App, settings: &Settings, ids_shown: usize) -> 
         now: app.platform.clock.now(),
     };
     let mut evidence = app.evidence().await?;
-    let bar = Bar(Mutex::new(ProgressBar::hidden()));
-    let report = audit::run(evidence.as_mut(), &options, &bar).await;
-    bar.clear();
+    let steps = Steps::default();
+    let report = audit::run(evidence.as_mut(), &options, &steps).await;
+    steps.clear();
     Ok(report?)
-}
-
-/// A bar for each step of an audit.
-struct Bar(Mutex<ProgressBar>);
-
-impl Bar {
-    fn clear(&self) {
-        self.with(|bar| bar.finish_and_clear());
-    }
-
-    fn with(&self, change: impl FnOnce(&mut ProgressBar)) {
-        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    }
-}
-
-impl audit::Progress for Bar {
-    fn begin(&self, step: &'static str, amount: u64) {
-        self.with(|bar| {
-            bar.finish_and_clear();
-            *bar = progress::count(amount).with_message(step);
-        });
-    }
-
-    fn advance(&self, amount: u64) {
-        self.with(|bar| bar.inc(amount));
-    }
 }

@@ -12,7 +12,7 @@ use caravan::lag::lags;
 use caravan::platform::log::NewRecord;
 use caravan::platform::rows::Totals;
 use caravan::platform::{Platform, PlatformError};
-use caravan::roster::{Format, import_closures, import_trainers, closures_of, trainers_of};
+use caravan::roster::{Format, closures_of, import_closures, import_trainers, trainers_of};
 use caravan::sample::{Payment, Recipe, Sample, sample};
 use caravan::workers::{self, WorkerKind};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
@@ -52,7 +52,10 @@ pub(crate) async fn run(loaded: &Loaded, args: DemoArgs, output: &mut Output) ->
     prepare(&app, &made).await?;
     output.line(format!(
         "namespace {}: {} trainers, {} payments reported for {} purchases",
-        settings.namespace, args.trainers, made.payments.len(), args.purchases
+        settings.namespace,
+        args.trainers,
+        made.payments.len(),
+        args.purchases
     ))?;
     output.flush()?;
     let show = Show { platform: app.platform.clone(), stop: stop.clone(), stats: Arc::new(Stats::default()) };
@@ -138,8 +141,13 @@ impl Show {
         let (begun, published) = (Instant::now(), Arc::new(AtomicU64::new(0)));
         let watch = Watch::start(self.platform.clone()).await?;
         let total = made.payments.len() as u64;
-        let publishing =
-            tokio::spawn(publish(self.platform.clone(), made.payments, watch.latencies(), published.clone(), self.stop.clone()));
+        let publishing = tokio::spawn(publish(
+            self.platform.clone(),
+            made.payments,
+            watch.latencies(),
+            published.clone(),
+            self.stop.clone(),
+        ));
         let bar = progress::count(u64::from(purchases));
         loop {
             let totals = self.platform.store.totals().await?;

@@ -102,7 +102,10 @@ fn variables() -> Check {
         unknown => Check::warn(
             "environment",
             format!("{} set nothing", unknown.join(", ")),
-            format!("if one is meant to: settings are {}", KEYS.map(|key| format!("CARAVAN_{}", key.to_uppercase())).join(", ")),
+            format!(
+                "if one is meant to: settings are {}",
+                KEYS.map(|key| format!("CARAVAN_{}", key.to_uppercase())).join(", ")
+            ),
         ),
     }
 }
@@ -120,7 +123,11 @@ fn directory_checks(directory: &Path) -> Vec<Check> {
     if !directory.exists() {
         return match nearest(directory).map(writable) {
             Some(Ok(())) => vec![Check::ok("directory", format!("{shown} is not there yet and can be made"))],
-            Some(Err(problem)) => vec![Check::fail("directory", format!("{shown} can't be made: {problem}"), "make it, or name another with --data")],
+            Some(Err(problem)) => vec![Check::fail(
+                "directory",
+                format!("{shown} can't be made: {problem}"),
+                "make it, or name another with --data",
+            )],
             None => vec![Check::fail("directory", format!("{shown} can't be made"), "name another with --data")],
         };
     }
@@ -154,7 +161,9 @@ fn space(directory: &Path) -> Check {
     };
     let found = format!("{} MiB free", free >> 20);
     match free {
-        free if free < FREE_BYTES_MIN => Check::fail("disk", found, "free some space, or name another directory with --data"),
+        free if free < FREE_BYTES_MIN => {
+            Check::fail("disk", found, "free some space, or name another directory with --data")
+        }
         free if free < FREE_BYTES_LOW => Check::warn("disk", found, "free some space soon"),
         _ => Check::ok("disk", found),
     }
@@ -206,7 +215,11 @@ async fn groups(app: &App) -> Result<Vec<Check>, Failure> {
         checks.push(Check::ok("dead letters", "none wait"));
     } else {
         let all = counted(totals.dead_letters.values().sum(), "record was", "records were");
-        checks.push(Check::warn("dead letters", format!("{all} set aside so far, and some wait"), "look at them with: caravan dead-letters list --waiting"));
+        checks.push(Check::warn(
+            "dead letters",
+            format!("{all} set aside so far, and some wait"),
+            "look at them with: caravan dead-letters list --waiting",
+        ));
     }
     checks.extend(cron(app).await?);
     Ok(checks)
@@ -218,7 +231,11 @@ async fn cron(app: &App) -> Result<Option<Check>, Failure> {
     let slack = now.saturating_add(CLOCK_SLACK_MINUTES.minutes()).unwrap_or(now);
     Ok(app.platform.store.cron_last().await?.map(|last| {
         if last > slack {
-            Check::warn("cron", format!("last done at {last:.0}, which is still to come"), "check the clock: it was ahead, or is behind now")
+            Check::warn(
+                "cron",
+                format!("last done at {last:.0}, which is still to come"),
+                "check the clock: it was ahead, or is behind now",
+            )
         } else {
             Check::ok("cron", format!("last done at {last:.0}"))
         }

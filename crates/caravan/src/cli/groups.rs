@@ -60,7 +60,9 @@ impl Row for GroupRow {
             or_dash(self.committed),
             self.end.to_string(),
             self.lag.to_string(),
-            self.lost.map(|why| format!("LOST: the position {why}; settle it with: caravan groups replay")).unwrap_or_default(),
+            self.lost
+                .map(|why| format!("LOST: the position {why}; settle it with: caravan groups replay"))
+                .unwrap_or_default(),
         ]
     }
 }
@@ -96,7 +98,10 @@ async fn replay(settings: &Settings, args: ReplayArgs, output: &mut Output) -> R
     let effects = Effects { replays: replays.clone(), ..Effects::default() };
     app.platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
     for replay in replays {
-        output.line(format!("{} goes on at {} in {}/{}", replay.group, replay.to, replay.at.topic, replay.at.partition))?;
+        output.line(format!(
+            "{} goes on at {} in {}/{}",
+            replay.group, replay.to, replay.at.topic, replay.at.partition
+        ))?;
     }
     Ok(())
 }
@@ -130,7 +135,8 @@ async fn replays(app: &App, args: &ReplayArgs) -> Result<Vec<Replay>, Failure> {
     for (partition, state) in (0..).zip(&topic.partitions) {
         if args.partition.is_none_or(|only| only == partition) {
             let at = TopicPartition { topic: args.topic, partition };
-            let to = offset(args.to, *state).map_err(|problem| Failure::usage(format!("{}/{partition} {problem}", args.topic)))?;
+            let to = offset(args.to, *state)
+                .map_err(|problem| Failure::usage(format!("{}/{partition} {problem}", args.topic)))?;
             replays.push(Replay { group: args.group.clone(), at, topic_id: topic.id, to });
         }
     }

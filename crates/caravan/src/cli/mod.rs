@@ -11,6 +11,7 @@ use clap::Parser;
 mod args;
 mod audit;
 mod backup;
+mod bench;
 mod closures;
 mod dead_letters;
 mod demo;
@@ -100,6 +101,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
         Command::Audit(args) => audit::run(settings, args, output).await,
+        Command::Bench(args) => bench::run(settings, args, output).await,
         Command::Backup(args) => backup::run(settings, args, output).await,
         Command::Doctor(args) => doctor::run(loaded, args, output).await,
     }

@@ -1,7 +1,9 @@
 //! Progress on standard error, for people who look at a terminal.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 
+use caravan::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Inputs smaller than this are done before a bar could be read.
@@ -33,4 +35,37 @@ pub(crate) fn count(length: u64) -> ProgressBar {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A bar for each step of a long piece of work.
+pub(crate) struct Steps(Mutex<ProgressBar>);
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self(Mutex::new(ProgressBar::hidden()))
+    }
+}
+
+impl Steps {
+    /// Removes what is shown.
+    pub(crate) fn clear(&self) {
+        self.with(|bar| bar.finish_and_clear());
+    }
+
+    fn with(&self, change: impl FnOnce(&mut ProgressBar)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Progress for Steps {
+    fn begin(&self, step: &'static str, amount: u64) {
+        self.with(|bar| {
+            bar.finish_and_clear();
+            *bar = count(amount).with_message(step);
+        });
+    }
+
+    fn advance(&self, amount: u64) {
+        self.with(|bar| bar.inc(amount));
+    }
 }

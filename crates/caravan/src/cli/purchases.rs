@@ -169,7 +169,8 @@ struct PurchaseWhole {
 }
 
 async fn show(settings: &Settings, args: PurchaseShowArgs, output: &mut Output) -> Result<(), Failure> {
-    let missing = || Failure::work(format!("there is no purchase {}; see: caravan purchases list", printable(&args.id)));
+    let missing =
+        || Failure::work(format!("there is no purchase {}; see: caravan purchases list", printable(&args.id)));
     let Some(app) = existing(settings, "nothing to show").await? else { return Err(missing()) };
     let id = purchase_id(&args.id);
     let Some(purchase) = app.platform.store.purchases(&[id]).await?.into_iter().next() else { return Err(missing()) };
@@ -208,18 +209,39 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
     let name = student.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
     let item = confirmation.item.as_deref().map(|item| format!(", item {item}")).unwrap_or_default();
     for (label, text) in [
-        ("Payment", format!("{}{item}, {} {} (minor units)", confirmation.payment_id, confirmation.amount.minor, confirmation.amount.currency)),
+        (
+            "Payment",
+            format!(
+                "{}{item}, {} {} (minor units)",
+                confirmation.payment_id, confirmation.amount.minor, confirmation.amount.currency
+            ),
+        ),
         ("Recorded", format!("{:.0}", purchase.created_at)),
         ("Student", format!("{}{name}, {}, speaks {}", student.id, student.time_zone, student.languages.join(", "))),
         ("Course", course.clone()),
-        ("Plan", format!("{} of {} minutes, {} a week, from {}", counted(plan.sessions.into(), "session", "sessions"), plan.minutes, plan.per_week, plan.start_date)),
+        (
+            "Plan",
+            format!(
+                "{} of {} minutes, {} a week, from {}",
+                counted(plan.sessions.into(), "session", "sessions"),
+                plan.minutes,
+                plan.per_week,
+                plan.start_date
+            ),
+        ),
         ("Wishes", slot_list(&plan.slots)),
     ] {
         output.line(format!("{label:<10}{}", printable(&text)))?;
     }
     if let Some(allocation) = &purchase.allocation {
         output.line(format!("{:<10}{}", "Trainer", printable(&allocation.trainer_id)))?;
-        output.line(format!("{:<10}{} ({}), from {}", "Slots", slot_list(&allocation.slots), student.time_zone, allocation.start_date))?;
+        output.line(format!(
+            "{:<10}{} ({}), from {}",
+            "Slots",
+            slot_list(&allocation.slots),
+            student.time_zone,
+            allocation.start_date
+        ))?;
     }
     if let (Some(since), None) = (whole.waitlisted_at, &purchase.allocation) {
         output.line(format!("{:<10}since {since:.0}", "Waiting"))?;
@@ -237,7 +259,8 @@ fn tell_sessions(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output
     if whole.sessions.is_empty() {
         return Ok(());
     }
-    let until = purchase.horizon.map(|horizon| format!(", in the calendar for dates before {horizon}")).unwrap_or_default();
+    let until =
+        purchase.horizon.map(|horizon| format!(", in the calendar for dates before {horizon}")).unwrap_or_default();
     let heading = output.heading("Sessions");
     output.line(format!("\n{heading}  {} of {}{until}", whole.sessions.len(), whole.row.sessions_total))?;
     for session in &whole.sessions {

@@ -31,7 +31,7 @@ fn who_teaches(receipt: &Receipt, course: &str) -> String {
     let teach = if left == 1 { "teaches" } else { "teach" };
     let inactive = match removed(receipt, Rule::Inactive) {
         0 => String::new(),
-        number => format!(" ({number} take no new plans)"),
+        number => format!(" ({number} inactive)"),
     };
     format!("{left} of {} {teach} {course}{inactive}.", trainers(receipt.candidates))
 }
@@ -40,15 +40,15 @@ fn trainers(number: u32) -> String {
     counted(number.into(), "trainer", "trainers")
 }
 
-/// What the rules after the course ruled out, such as `5 were busy, 1 had no room left in some week`.
+/// What the rules after the course ruled out, such as `5 busy then, 1 without room left in some week`.
 fn who_was_ruled_out(receipt: &Receipt) -> Option<String> {
     let reasons = [
-        (Rule::Language, "share no language with the student"),
-        (Rule::Availability, "are not available at enough of those times"),
-        (Rule::TimeOff, "are off on too many of the dates"),
-        (Rule::TrainerBusy, "were busy"),
-        (Rule::StudentBusy, "would have clashed with the student's other sessions"),
-        (Rule::WeeklyCapacity, "had no room left in some week"),
+        (Rule::Language, "without a language in common"),
+        (Rule::Availability, "not available at enough of those times"),
+        (Rule::TimeOff, "off on too many of the dates"),
+        (Rule::TrainerBusy, "busy then"),
+        (Rule::StudentBusy, "clashing with the student's other sessions"),
+        (Rule::WeeklyCapacity, "without room left in some week"),
     ];
     let told = reasons.iter().map(|(rule, words)| (removed(receipt, *rule), words)).filter(|(number, _)| *number > 0);
     let told: Vec<String> = told.map(|(number, words)| format!("{number} {words}")).collect();
@@ -100,7 +100,14 @@ mod tests {
     }
 
     fn terms_of(trainer_id: &str, preferred: bool) -> Terms {
-        Terms { trainer_id: trainer_id.to_owned(), preferred, previous: false, slot_ranks: vec![1, 3], skipped: 0, share: 0 }
+        Terms {
+            trainer_id: trainer_id.to_owned(),
+            preferred,
+            previous: false,
+            slot_ranks: vec![1, 3],
+            skipped: 0,
+            share: 0,
+        }
     }
 
     #[test]
@@ -118,7 +125,7 @@ mod tests {
             told(&receipt),
             [
                 "12 of 40 trainers teach python beginner.",
-                "Ruled out: 5 were busy, 1 had no room left in some week.",
+                "Ruled out: 5 busy then, 1 without room left in some week.",
                 "trn_7 was chosen of the 6 who fit: the student asked for them, wish 1 and 3, share of work 0.",
                 "Next best: trn_9 (wish 1 and 3, share of work 0).",
                 "No lesson on 2026-12-25: the company is closed.",
@@ -133,8 +140,8 @@ mod tests {
         assert_eq!(
             told(&receipt),
             [
-                "1 of 4 trainers teaches python beginner (1 take no new plans).",
-                "Ruled out: 1 share no language with the student.",
+                "1 of 4 trainers teaches python beginner (1 inactive).",
+                "Ruled out: 1 without a language in common.",
                 "Nobody fits the whole plan yet.",
             ]
         );

@@ -5,9 +5,9 @@ use caravan::config::Settings;
 use caravan::platform::rows::{Session, SessionFilter};
 use caravan::workers::cron;
 use caravan_domain::window;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -138,7 +138,9 @@ fn instant(date: Option<Date>, now: Timestamp) -> Result<Timestamp, Failure> {
     match date {
         Some(date) if date != window::today(now) => {
             let midnight = date.to_zoned(TimeZone::UTC);
-            midnight.map(|zoned| zoned.timestamp()).map_err(|_| Failure::usage(format!("--as-of {date} is out of range")))
+            midnight
+                .map(|zoned| zoned.timestamp())
+                .map_err(|_| Failure::usage(format!("--as-of {date} is out of range")))
         }
         _ => Ok(now),
     }

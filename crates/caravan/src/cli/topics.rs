@@ -59,7 +59,8 @@ async fn list(settings: &Settings, args: ListArgs, output: &mut Output) -> Resul
     let mut list = List::of::<TopicRow>(output, args);
     for topic in app.platform.log.topics().await? {
         for (partition, state) in topic.partitions.iter().enumerate() {
-            let row = TopicRow { topic: topic.topic, partition, start: state.start, end: state.end, topic_id: topic.id };
+            let row =
+                TopicRow { topic: topic.topic, partition, start: state.start, end: state.end, topic_id: topic.id };
             list.push(&row)?;
         }
     }

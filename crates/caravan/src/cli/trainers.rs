@@ -68,7 +68,8 @@ impl Row for TrainerRow<'_> {
     fn cells(&self) -> Vec<String> {
         let trainer = self.0;
         let courses = trainer.courses.iter().map(|course| format!("{}:{}", course.subject, course.levels.join("|")));
-        let ranges = trainer.availability.iter().map(|range| format!("{} {}-{}", range.weekday, range.from, range.until));
+        let ranges =
+            trainer.availability.iter().map(|range| format!("{} {}-{}", range.weekday, range.from, range.until));
         vec![
             trainer.trainer_id.clone(),
             or_dash(trainer.name.as_ref()),

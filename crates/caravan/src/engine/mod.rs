@@ -137,17 +137,29 @@ pub async fn run(
     finish(running, stop).await
 }
 
-/// Creates what the loops need; false if `stop` was requested meanwhile.
+/// Creates what the loops need, as soon as the environment lets it; false if `stop` was requested
+/// meanwhile.
 ///
 /// # Errors
 /// If a topic is not as it must be.
 pub async fn prepare(platform: &Platform, policy: &Policy, stop: &Stop) -> Result<bool, RunError> {
-    let created = wait_out(platform, policy, stop, async || platform.log.create_topics(policy.partitions).await).await?;
-    let Some(created) = created else { return Ok(false) };
-    if !created.is_empty() {
-        info!(topics = created.len(), "created topics");
+    let mut backoff = backoff::Backoff::new(policy, u64::MAX);
+    loop {
+        match platform.log.create_topics(policy.partitions).await {
+            Ok(created) => {
+                if !created.is_empty() {
+                    info!(topics = created.len(), "created topics");
+                }
+                return Ok(true);
+            }
+            Err(PlatformError::Environment(problem)) => {
+                if backoff.pause(platform, stop, &problem, "start-up").await.is_break() {
+                    return Ok(false);
+                }
+            }
+            Err(broken) => return Err(broken.into()),
+        }
     }
-    Ok(true)
 }
 
 /// The loops of a process. They need no particular runtime, only the platform: [`run`] spawns
@@ -186,25 +198,4 @@ async fn finish(mut tasks: tokio::task::JoinSet<Result<(), RunError>>, stop: &St
         }
     }
     first_failure
-}
-
-/// Calls until the environment lets it succeed; `None` if stopped meanwhile.
-async fn wait_out<T>(
-    platform: &Platform,
-    policy: &Policy,
-    stop: &Stop,
-    mut call: impl AsyncFnMut() -> Result<T, PlatformError>,
-) -> Result<Option<T>, RunError> {
-    let mut backoff = backoff::Backoff::new(policy, u64::MAX);
-    loop {
-        match call().await {
-            Ok(value) => return Ok(Some(value)),
-            Err(PlatformError::Environment(problem)) => {
-                if backoff.pause(platform, stop, &problem, "start-up").await.is_break() {
-                    return Ok(None);
-                }
-            }
-            Err(broken) => return Err(broken.into()),
-        }
-    }
 }

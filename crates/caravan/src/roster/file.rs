@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_its_line_and_field() {
-        let file = b"{\"trainer_id\":\"a\",\"weight\":0}\n\n{\"trainer_id\":\"b\",\"tiem_zone\":\"UTC\"}\n{\n\xFF\xFE\n";
+        let file =
+            b"{\"trainer_id\":\"a\",\"weight\":0}\n\n{\"trainer_id\":\"b\",\"tiem_zone\":\"UTC\"}\n{\n\xFF\xFE\n";
         let faults = told(trainers_of(file, Format::JsonLines));
         assert!(faults[0].starts_with("line 1: /weight "), "{faults:?}");
         assert!(faults[1].starts_with("line 3: ") && faults[1].contains("tiem_zone"), "{faults:?}");
@@ -243,7 +244,10 @@ mod tests {
 
     #[test]
     fn two_lines_about_one_trainer_are_told_both() {
-        let faults = told(trainers_of(b"{\"trainer_id\":\"a\"}\n{\"trainer_id\":\"b\"}\n{\"trainer_id\":\"a\"}", Format::JsonLines));
+        let faults = told(trainers_of(
+            b"{\"trainer_id\":\"a\"}\n{\"trainer_id\":\"b\"}\n{\"trainer_id\":\"a\"}",
+            Format::JsonLines,
+        ));
         assert_eq!(faults, ["line 3: /trainer_id is \"a\", which line 1 is about already"]);
     }
 

@@ -115,7 +115,8 @@ pub(super) fn confirmation(
     let teacher = pick(random, trainers);
     let taught = pick(random, &teacher.courses);
     let course = Course { subject: taught.subject.clone(), level: pick(random, &taught.levels).clone() };
-    let region = REGIONS.iter().find(|region| region.zones.contains(&teacher.time_zone.as_str())).unwrap_or(&REGIONS[0]);
+    let region =
+        REGIONS.iter().find(|region| region.zones.contains(&teacher.time_zone.as_str())).unwrap_or(&REGIONS[0]);
     let plan = plan(random, today);
     let minor = i64::from(plan.sessions) * i64::from(plan.minutes) * MINOR_PER_MINUTE;
     let preferred = chance(random, PREFERRING_PERCENT).then(|| teacher.trainer_id.clone());

@@ -68,6 +68,8 @@ impl Worker for AllocationWorker {
     }
 
     async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
+        // A part of a batch that was split follows upon a failure without a look around.
+        self.look_at_doubtful(reads).await?;
         let mut outcome = Outcome::default();
         let told = read_all(batch, &mut outcome, |record, envelope| match record.at.topic {
             Topic::PurchaseCreated => purchase_id_of(&envelope.data).map(Some),
@@ -137,6 +139,11 @@ impl AllocationWorker {
             self.seen = Some(changes.version);
             self.swept = false;
         }
+        self.look_at_doubtful(reads).await
+    }
+
+    /// Reads the trainers anew that the picture may be wrong about.
+    async fn look_at_doubtful(&mut self, reads: &dyn Reads) -> Result<(), PlatformError> {
         if !self.doubtful.is_empty() {
             let trainers = reads.trainers(&self.doubtful).await?;
             self.doubtful.clear();

@@ -1,6 +1,6 @@
 //! The store's tables in memory, and the one transaction. Pure: a commit yields new tables or an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan::platform::log::{NewRecord, TopicPartition};
@@ -37,6 +37,8 @@ pub(crate) struct PurchaseRow {
 #[derive(Clone, Debug)]
 pub(crate) struct AllocationRow {
     pub(crate) made: NewAllocation,
+    /// The transaction it came with.
+    pub(crate) revision: u64,
     /// The trainer as the roster had them when the allocation was applied.
     pub(crate) in_force: Option<Trainer>,
 }
@@ -194,6 +196,7 @@ impl Tables {
     }
 
     fn allocate(&mut self, new: &NewAllocation, planted: Option<Planted>) -> Result<(), CommitError> {
+        let revision = self.revision;
         let in_force = self.trainers.get(&new.trainer_id).map(|record| record.trainer.clone());
         for party in [party("trainer", &new.trainer_id), party("student", &new.student_id)] {
             if !self.reserve(&party, &new.reserved) && planted != Some(Planted::ReservationsUnchecked) {
@@ -206,7 +209,7 @@ impl Tables {
         }
         row.status = PurchaseStatus::Allocated;
         row.start_date = Some(new.start_date);
-        row.allocations.push(AllocationRow { made: new.clone(), in_force });
+        row.allocations.push(AllocationRow { made: new.clone(), revision, in_force });
         self.waitlist.remove(&new.purchase_id);
         Ok(())
     }
@@ -352,10 +355,5 @@ impl Tables {
         if self.dead_letters.iter().all(|other| place(other) != place(&letter)) {
             self.dead_letters.push(Arc::new(letter));
         }
-    }
-
-    /// Groups that have a position.
-    pub(crate) fn groups(&self) -> BTreeSet<&str> {
-        self.positions.keys().map(|(group, _)| group.as_str()).collect()
     }
 }

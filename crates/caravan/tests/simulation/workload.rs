@@ -58,14 +58,14 @@ pub(crate) fn payment(number: usize, draw: &mut impl FnMut(usize) -> usize) -> V
     let start = jiff::civil::date(2026, 11, 20).saturating_add(jiff::Span::new().days(draw(40) as i64));
     json!({
         "payment_id": format!("pay_{number}"),
-        "item": if draw(6) == 0 { json!(["a", "b"][draw(2)]) } else { Value::Null },
+        "item": if draw(6) == 0 { ["a", "b"][draw(2)].into() } else { Value::Null },
         "confirmed_at": "2026-11-23T09:00:00Z",
         "amount": {"minor": 1000 + number, "currency": "INR"},
-        "student": {"id": format!("stu_{student}"), "time_zone": ZONES[student % 3], "languages": [["en", "hi", "de"][draw(3)]]},
-        "course": {"subject": ["python", "Chess "][draw(2)], "level": "beginner"},
+        "student": {"id": format!("stu_{student}"), "time_zone": ZONES[student % 3], "languages": [(["en", "hi", "de"][draw(3)])]},
+        "course": {"subject": (["python", "Chess "][draw(2)]), "level": "beginner"},
         "plan": {
             "start_date": start.to_string(), "sessions": 1 + draw(14), "per_week": 1 + draw(weekdays.len()),
-            "minutes": [45, 60, 90, 20][draw(4)], "slots": slots,
+            "minutes": ([45, 60, 90, 20][draw(4)]), "slots": slots,
         },
         "preferred_trainer_id": if draw(5) == 0 { json!("trn_1") } else { Value::Null },
         "metadata": {"campaign": "diwali"},

@@ -20,10 +20,12 @@ const TRAINERS_TRIED_MAX: usize = 12;
 const MOVES_WIDE_MAX: usize = 2;
 /// How many bookings that could give way are looked at for one trainer.
 const MOVABLE_MAX: usize = 16;
-/// How many questions may be asked on behalf of one request that found nobody.
+/// What may be asked on behalf of one request that found nobody: a question to one trainer counts once.
 const QUESTIONS_PER_REQUEST_MAX: u32 = 2_000;
-/// How many questions of that kind may be asked in a batch.
-const QUESTIONS_PER_BATCH_MAX: u32 = 20_000;
+/// What may be asked on behalf of all such requests of a batch.
+const QUESTIONS_PER_BATCH_MAX: u32 = 16_000;
+/// What a question to all trainers counts.
+const QUESTION_TO_ALL: u32 = 8;
 
 /// A batch being decided.
 pub(crate) struct Batch<'a> {
@@ -60,9 +62,11 @@ impl<'a> Batch<'a> {
         }
         if self.moved.contains(&true) {
             self.look_again();
-            (0..self.requests.len()).filter(|&request| self.moved[request]).collect::<Vec<_>>().into_iter().for_each(
-                |request| self.write_receipt(request),
-            );
+            (0..self.requests.len())
+                .filter(|&request| self.moved[request])
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|request| self.write_receipt(request));
         }
         (0..self.requests.len()).map(|request| self.decision(request)).collect()
     }
@@ -116,21 +120,24 @@ impl<'a> Batch<'a> {
         let movable: Vec<usize> = (0..self.requests.len())
             .filter(|other| self.ledger.placed(*other).is_some() && !locked.contains(other))
             .collect();
-        if movable.is_empty() || !spend(left) {
+        if movable.is_empty() || !spend(left, QUESTION_TO_ALL) {
             return false;
         }
         let mut search = self.search(request);
         let aside = self.lift(&movable);
         let verdict = search.ask_all(&self.ledger, TRAINERS_TRIED_MAX);
         self.put_back(aside);
-        for wide in 1..=MOVES_WIDE_MAX {
+        // First with as few moves as can be, and so that those who move like their slots as well as before.
+        let attempts = (1..=MOVES_WIDE_MAX).flat_map(|wide| [(wide, true), (wide, false)]);
+        for (wide, alike) in attempts {
             for offer in &verdict.offers {
                 if old.is_some_and(|old| !offer.keeps_trainer_of(old)) {
                     continue;
                 }
                 let near = self.near(request, offer.trainer, &movable);
                 for group in groups(&near, wide) {
-                    if self.try_group(request, &mut search, offer.trainer, &group, depth, locked, journal, left) {
+                    if self.try_group(request, &mut search, offer.trainer, &group, alike, depth, locked, journal, left)
+                    {
                         return true;
                     }
                     if *left == 0 {
@@ -159,6 +166,7 @@ impl<'a> Batch<'a> {
         search: &mut Search<'a>,
         trainer: u32,
         group: &[usize],
+        alike: bool,
         depth: u32,
         locked: &mut Vec<usize>,
         journal: &mut Vec<(usize, Option<Placed>)>,
@@ -173,7 +181,10 @@ impl<'a> Batch<'a> {
             self.book(request, search, offer);
             journal.push((request, None));
             locked.extend_from_slice(group);
-            let all = group.iter().zip(&olds).all(|(&other, old)| self.replace(other, old, depth - 1, locked, journal, left));
+            let all = group
+                .iter()
+                .zip(&olds)
+                .all(|(&other, old)| self.replace(other, old, alike, depth - 1, locked, journal, left));
             locked.truncate(locked.len() - group.len());
             if all {
                 return true;
@@ -186,7 +197,7 @@ impl<'a> Batch<'a> {
 
     /// The best choice of slots with a trainer, and those without one of its slots.
     fn alternatives(&self, search: &mut Search<'a>, trainer: u32, left: &mut u32) -> Vec<Offer> {
-        let mut ask = |allowed: u64| if spend(left) { search.ask_one(trainer, &self.ledger, allowed) } else { None };
+        let mut ask = |allowed: u64| if spend(left, 1) { search.ask_one(trainer, &self.ledger, allowed) } else { None };
         let Some(first) = ask(u64::MAX) else { return Vec::new() };
         let mut offers = vec![first.clone()];
         for slot in &first.slots {
@@ -196,27 +207,30 @@ impl<'a> Batch<'a> {
         offers
     }
 
-    /// Finds another place for a booking that gave way, the like of the old one if possible.
+    /// Finds another place for a booking that gave way: only one that is liked as well, if `alike`.
+    #[allow(clippy::too_many_arguments)]
     fn replace(
         &mut self,
         request: usize,
         old: &Offer,
+        alike: bool,
         depth: u32,
         locked: &mut Vec<usize>,
         journal: &mut Vec<(usize, Option<Placed>)>,
         left: &mut u32,
     ) -> bool {
-        if !spend(left) {
+        if !spend(left, QUESTION_TO_ALL) {
             return false;
         }
         let mut search = self.search(request);
         let best = search.ask_all(&self.ledger, 1).offers.into_iter().next();
-        if let Some(offer) = best.filter(|offer| offer.keeps_trainer_of(old)) {
+        let keeps = |offer: &Offer| offer.keeps_trainer_of(old) && (!alike || offer.keeps_slots_of(old));
+        if let Some(offer) = best.filter(keeps) {
             self.book(request, &search, offer);
             journal.push((request, None));
             return true;
         }
-        self.give_way(request, Some(old), depth, locked, journal, left)
+        !alike && self.give_way(request, Some(old), depth, locked, journal, left)
     }
 
     fn lift(&mut self, requests: &[usize]) -> Vec<(usize, Placed)> {
@@ -270,14 +284,14 @@ impl<'a> Batch<'a> {
     fn enter(&mut self, request: usize, placed: Placed) {
         let roster = self.roster;
         let member = roster.member_at(placed.offer.trainer);
-        let account = Account { share: member.share, courses: &member.courses };
+        let account = Account { share: member.share, weight: member.trainer.weight, courses: &member.courses };
         self.ledger.place(request, placed, &account, |course| roster.peers(course));
     }
 
     fn unbook(&mut self, request: usize) -> Option<Placed> {
         let roster = self.roster;
         let member = roster.member_at(self.ledger.placed(request)?.offer.trainer);
-        let account = Account { share: member.share, courses: &member.courses };
+        let account = Account { share: member.share, weight: member.trainer.weight, courses: &member.courses };
         self.ledger.unplace(request, &account, |course| roster.peers(course))
     }
 
@@ -392,11 +406,11 @@ impl Lessons {
     }
 }
 
-/// Takes one question from the budget, if there is one left.
-fn spend(left: &mut u32) -> bool {
-    let some = *left > 0;
-    *left = left.saturating_sub(1);
-    some
+/// Takes questions from the budget, if there are enough left.
+fn spend(left: &mut u32, questions: u32) -> bool {
+    let enough = *left >= questions;
+    *left = if enough { *left - questions } else { 0 };
+    enough
 }
 
 /// All groups of so many.
@@ -413,4 +427,3 @@ fn groups(requests: &[usize], size: usize) -> Vec<Vec<usize>> {
             .collect(),
     }
 }
-

@@ -46,7 +46,9 @@ pub(crate) fn quarters(starts_at: i64, ends_at: i64) -> std::ops::Range<i64> {
 
 /// The rows of these sessions, sorted by key. Every session takes each cell it touches.
 pub fn reserved_time(occurrences: impl IntoIterator<Item = Occurrence>) -> Vec<ReservedTime> {
-    reserved_seconds(occurrences.into_iter().map(|session| (session.starts_at.as_second(), session.ends_at.as_second())))
+    reserved_seconds(
+        occurrences.into_iter().map(|session| (session.starts_at.as_second(), session.ends_at.as_second())),
+    )
 }
 
 /// As [`reserved_time`], from `(starts_at, ends_at)` in Unix seconds.

@@ -155,12 +155,7 @@ impl Question<'_> {
 }
 
 /// The dates of a slot whose lessons take one of the cells that `busy` reports, ascending.
-pub(crate) fn busy_days(
-    outline: &Outline,
-    slot: usize,
-    cells: &[(i64, u64)],
-    busy: impl Fn(i64) -> u64,
-) -> Vec<u16> {
+pub(crate) fn busy_days(outline: &Outline, slot: usize, cells: &[(i64, u64)], busy: impl Fn(i64) -> u64) -> Vec<u16> {
     let planned = &outline.slots[slot];
     let mut days = Vec::new();
     for &(key, weeks) in cells {
@@ -220,7 +215,8 @@ impl Bench<'_> {
 
     /// The best choice of each set of weekdays and number of skipped dates.
     fn choices(&self, rule: Rule) -> impl Iterator<Item = Fit> + '_ {
-        let most: usize = self.views.iter().map(|view| view.off.len()).max().unwrap_or(0) * self.question.outline.per_week;
+        let most: usize =
+            self.views.iter().map(|view| view.off.len()).max().unwrap_or(0) * self.question.outline.per_week;
         let sets = self.question.outline.sets.iter();
         sets.flat_map(move |set| {
             let ends = set.ends.iter().copied().enumerate().take(most + 1);
@@ -257,13 +253,7 @@ impl Bench<'_> {
             return None;
         }
         let clashes = if rule >= Rule::StudentBusy { self.clashes(end) } else { Vec::new() };
-        let mut walk = Walk {
-            kinds: &kinds,
-            clashes: &clashes,
-            weekdays: &set.weekdays,
-            tried: 0,
-            best: None,
-        };
+        let mut walk = Walk { kinds: &kinds, clashes: &clashes, weekdays: &set.weekdays, tried: 0, best: None };
         let room: Vec<i64> = narrow.iter().map(|&(_, room)| room).collect();
         walk.down(0, skipped, &room, &mut Vec::with_capacity(7));
         Some(Fit { slots: walk.best?, skipped: skipped as u16 })
@@ -398,7 +388,7 @@ impl Walk<'_> {
             self.down(depth + 1, skips_left - kind.skipped, &left, chosen);
             chosen.pop();
         }
-        }
+    }
 
     fn settle(&mut self, options: &[u64]) {
         let slots = best_liked(self.weekdays, options, self.clashes);
@@ -436,7 +426,8 @@ fn consistent(weekdays: &[usize], options: &[u64], clashes: &[u64]) -> bool {
     // Where every day has a neighbour, the first day's choice is made beforehand; else the walk begins after a gap.
     let gap = (0..weekdays.len()).find(|&at| !weekdays.contains(&((weekdays[at] + 6) % 7))).unwrap_or(0);
     let order: Vec<usize> = (0..weekdays.len()).map(|step| (gap + step) % weekdays.len()).collect();
-    let firsts: Vec<u64> = if circle { ones(options[0]).map(|slot| 1 << slot).collect() } else { vec![options[order[0]]] };
+    let firsts: Vec<u64> =
+        if circle { ones(options[0]).map(|slot| 1 << slot).collect() } else { vec![options[order[0]]] };
     firsts.into_iter().any(|first| {
         let mut reached = first;
         for pair in order.windows(2) {

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::calendar::{Calendar, ReservedTime};
 use super::preference::Offer;
-use super::share::{self, Peers};
+use super::share::{self, Level, Peers};
 use crate::plan::Slot;
 
 /// A request's booking within the batch.
@@ -24,7 +24,7 @@ pub(crate) struct Placed {
     /// What it adds to the trainer's share.
     pub(crate) increment: i64,
     /// The peers' level it was judged by.
-    pub(crate) level: Option<i64>,
+    pub(crate) level: Option<Level>,
     /// Whose it is.
     pub(crate) student_id: String,
 }
@@ -64,6 +64,8 @@ pub(crate) struct Ledger {
 pub(crate) struct Account<'a> {
     /// Their share before the batch.
     pub(crate) share: Option<i64>,
+    /// Their weight.
+    pub(crate) weight: u32,
     /// The courses whose level their share counts for.
     pub(crate) courses: &'a [u32],
 }
@@ -99,9 +101,9 @@ impl Ledger {
         self.students.get(student_id)
     }
 
-    /// The level of a course, which was `base` before the batch.
-    pub(crate) fn level(&self, course: u32, base: Peers) -> Option<i64> {
-        self.peers.get(&course).copied().unwrap_or(base).level()
+    /// The trainers of a course, who were `base` before the batch.
+    pub(crate) fn peers(&self, course: u32, base: Peers) -> Peers {
+        self.peers.get(&course).copied().unwrap_or(base)
     }
 
     /// The share a trainer had before this request's booking, which must be theirs, and has after it.
@@ -155,7 +157,7 @@ impl Ledger {
         let Some(touched) = self.trainers.get(&index) else { return };
         let (before, after) = (touched.share, self.share_of(touched.share_before, &touched.requests));
         for course in account.courses {
-            self.peers.entry(*course).or_insert_with(|| base(*course)).change(before, after);
+            self.peers.entry(*course).or_insert_with(|| base(*course)).change(account.weight, before, after);
         }
         if let Some(touched) = self.trainers.get_mut(&index) {
             touched.share = after;

@@ -20,6 +20,8 @@ mod share;
 mod tiers;
 
 #[cfg(test)]
+mod fairness_tests;
+#[cfg(test)]
 mod tests;
 
 use jiff::civil::Date;

@@ -128,10 +128,11 @@ impl Roster {
         let weeks: Vec<i32> = starts(&booking.reserved).map(|second| iso_week(clock.wall(second))).collect();
         let member = self.member_at(index);
         let (before, active, courses) = (member.share, member.active, member.courses.clone());
+        let weight = member.trainer.weight;
         self.shards[shard].reserve(at, &booking.reserved, weeks.into_iter());
         self.shards[shard].set_share(at, booking.share_after);
         for course in courses.iter().filter(|_| active) {
-            self.peers[*course as usize].change(before, Some(booking.share_after));
+            self.peers[*course as usize].change(weight, before, Some(booking.share_after));
         }
     }
 
@@ -250,7 +251,7 @@ impl Roster {
             self.taught[course] = self.taught[course].saturating_add_signed(by);
             if member.active {
                 let (before, after) = if by > 0 { (None, member.share) } else { (member.share, None) };
-                self.peers[course].change(before, after);
+                self.peers[course].change(member.trainer.weight, before, after);
             }
         }
     }

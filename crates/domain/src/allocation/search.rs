@@ -3,8 +3,11 @@
 //! Most trainers differ only in bits: whoever has no days off during the plan and room in every week either has a slot
 //! until a date or hasn't, so whole shards are answered by AND and OR. The others are judged one by one.
 
+use std::collections::HashMap;
+
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::Request;
 use super::bits;
 use super::judge::{Candidate, Fit, Question, busy_days, judge};
 use super::ledger::Ledger;
@@ -14,10 +17,12 @@ use super::preference::{Best, Offer};
 use super::receipt::Rule;
 use super::roster::{Roster, index_of, place_of};
 use super::shard::Shard;
-use super::share;
+use super::share::{self, Level};
 use super::tiers::{Holders, Legs};
-use super::Request;
 use crate::window::first_bookable_date;
+
+/// By slot and window of the lens: who of a shard is available.
+type Windows = Vec<Vec<Vec<u64>>>;
 
 /// A request, laid out.
 pub(crate) struct Search<'a> {
@@ -32,6 +37,8 @@ pub(crate) struct Search<'a> {
     cells: Vec<Vec<(i64, u64)>>,
     legs: Legs,
     lenses: Vec<Option<Lens>>,
+    /// By shard: what was found out about it for the sake of one trainer.
+    known_windows: HashMap<usize, Windows>,
 }
 
 /// What became of all trainers.
@@ -58,9 +65,8 @@ impl<'a> Search<'a> {
             let known = roster.known_clock(&request.time_zone);
             Outline::of(&request.plan, start, &zone, known, roster.closures(), policy.max_skipped)
         });
-        let cells = outline.iter().flat_map(|outline| {
-            outline.slots.iter().map(|slot| cells_of(&slot.starts, outline.length))
-        });
+        let cells =
+            outline.iter().flat_map(|outline| outline.slots.iter().map(|slot| cells_of(&slot.starts, outline.length)));
         let cells = cells.collect();
         let index = |id: &Option<String>| id.as_ref().and_then(|id| roster.index(id));
         Self {
@@ -74,6 +80,7 @@ impl<'a> Search<'a> {
             outline,
             cells,
             lenses: (0..roster.zone_count()).map(|_| None).collect(),
+            known_windows: HashMap::new(),
         }
     }
 
@@ -106,8 +113,11 @@ impl<'a> Search<'a> {
         }
         self.look_from(shard.zone);
         let student_busy = self.student_busy(ledger);
-        let windows = self.windows(shard);
-        let fit = self.judge(number, at, ledger, &student_busy, &windows, allowed)?.ok()?;
+        if !self.known_windows.contains_key(&number) {
+            self.known_windows.insert(number, self.windows(shard));
+        }
+        let windows = self.known_windows.get(&number)?;
+        let fit = self.judge(number, at, ledger, &student_busy, windows, allowed)?.ok()?;
         Some(self.offer(trainer, fit, ledger))
     }
 
@@ -278,7 +288,8 @@ impl<'a> Search<'a> {
     ) {
         let shard = &self.roster.shards()[number];
         let needed = self.lenses[shard.zone].as_ref().map_or(0, |lens| lens.week_max as i32);
-        let added = |at: usize| ledger.trainer(index_of(number, at as u16)).map_or(0, |touched| i32::from(touched.peak()));
+        let added =
+            |at: usize| ledger.trainer(index_of(number, at as u16)).map_or(0, |touched| i32::from(touched.peak()));
         let untouched = ledger.is_empty();
         let is_narrow = |at: &usize| shard.headroom(*at) - if untouched { 0 } else { added(*at) } < needed;
         for at in bits::members(holders.alive()).filter(is_narrow).collect::<Vec<_>>() {
@@ -292,16 +303,14 @@ impl<'a> Search<'a> {
     }
 
     /// By slot and window: who is available.
-    fn windows(&self, shard: &Shard) -> Vec<Vec<Vec<u64>>> {
+    fn windows(&self, shard: &Shard) -> Windows {
         let Some(lens) = &self.lenses[shard.zone] else { return Vec::new() };
         let available = |pieces: &[(u16, u16)]| {
             let mut set = shard.active().to_vec();
             shard.keep_available(&mut set, pieces);
             set
         };
-        let of_slot = |slot: &SlotLens| {
-            slot.windows.iter().map(|window| available(&window.pieces)).collect::<Vec<_>>()
-        };
+        let of_slot = |slot: &SlotLens| slot.windows.iter().map(|window| available(&window.pieces)).collect::<Vec<_>>();
         lens.slots.iter().map(of_slot).collect()
     }
 
@@ -339,8 +348,9 @@ impl<'a> Search<'a> {
     }
 
     /// The level of the plan's course.
-    pub(crate) fn level(&self, ledger: &Ledger) -> Option<i64> {
-        self.course.and_then(|course| ledger.level(course, self.roster.peers(course)))
+    pub(crate) fn level(&self, ledger: &Ledger) -> Option<Level> {
+        let course = self.course?;
+        ledger.peers(course, self.roster.peers(course)).level(self.request.plan.sessions)
     }
 
     /// The share a trainer is judged by.

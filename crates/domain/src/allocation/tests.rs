@@ -93,7 +93,7 @@ prop_compose! {
         availability in availability(), times in times(),
         off in prop::collection::vec((0i16..70, 0i16..5), 0..3),
         max in 1u32..6, roomy in any::<bool>(), weight in prop::sample::select(vec![50u32, 100, 200]),
-        share in prop::option::of(0i64..20_000),
+        share in prop::option::of(0i64..2_000_000),
     ) -> TrainerState {
         TrainerState {
             trainer: Trainer {
@@ -162,7 +162,8 @@ impl World {
         };
         let masks = 0u32..1 << slots.len();
         let per_week = u32::from(self.request.plan.per_week);
-        masks.filter(|mask| mask.count_ones() == per_week)
+        masks
+            .filter(|mask| mask.count_ones() == per_week)
             .map(|mask| (0..slots.len()).filter(|slot| mask >> slot & 1 == 1).collect())
             .filter(distinct)
             .collect()
@@ -253,17 +254,22 @@ fn first_failure(world: &World, state: &TrainerState, choice: &[usize]) -> Resul
         return Err(Rule::TimeOff);
     }
     let occurrence = |&(starts_at, ends_at): &(Timestamp, Timestamp)| Occurrence {
-        ordinal: 1, local_date: world.start(), starts_at, ends_at,
+        ordinal: 1,
+        local_date: world.start(),
+        starts_at,
+        ends_at,
     };
     let taken = reserved_time(walked.lessons.iter().map(occurrence));
     if state.calendar.overlaps(&taken) {
         return Err(Rule::TrainerBusy);
     }
-    let by_wall_clock = choice.iter().any(|&one| choice.iter().any(|&other| {
-        let (one, other) = (plan.slots[one], plan.slots[other]);
-        other.weekday.index() == (one.weekday.index() + 1) % 7
-            && one.at.minutes() + plan.minutes > 1440 + other.at.minutes()
-    }));
+    let by_wall_clock = choice.iter().any(|&one| {
+        choice.iter().any(|&other| {
+            let (one, other) = (plan.slots[one], plan.slots[other]);
+            other.weekday.index() == (one.weekday.index() + 1) % 7
+                && one.at.minutes() + plan.minutes > 1440 + other.at.minutes()
+        })
+    });
     let by_instant = walked.lessons.windows(2).any(|pair| pair[0].1 > pair[1].0);
     if world.request.student_calendar.overlaps(&taken) || by_wall_clock || by_instant {
         return Err(Rule::StudentBusy);
@@ -307,11 +313,15 @@ fn plainly(world: &World, state: &TrainerState) -> Result<(Vec<u16>, u32), Rule>
 
 /// Everybody's terms in the order of preference, and who was ruled out by what.
 fn plain_reading(world: &World) -> (Vec<Terms>, BTreeMap<Rule, u32>) {
-    let active = world.trainers.iter().filter(|state| {
-        state.trainer.active && folded(&state.trainer.courses[0].subject) == "python"
-    });
-    let shares: Vec<i64> = active.filter_map(|state| state.share).collect();
-    let level = (!shares.is_empty()).then(|| shares.iter().sum::<i64>().div_euclid(shares.len() as i64));
+    let active = world
+        .trainers
+        .iter()
+        .filter(|state| state.trainer.active && folded(&state.trainer.courses[0].subject) == "python");
+    let shares: Vec<(i64, i64)> =
+        active.filter_map(|state| Some((state.share?, i64::from(state.trainer.weight)))).collect();
+    let weights: i64 = shares.iter().map(|(_, weight)| weight).sum();
+    let work: i64 = shares.iter().map(|(share, weight)| share * weight).sum();
+    let peers = shares.len() as i64;
     let (mut terms, mut removed) = (Vec::new(), BTreeMap::new());
     for state in &world.trainers {
         match plainly(world, state) {
@@ -319,15 +329,19 @@ fn plain_reading(world: &World) -> (Vec<Terms>, BTreeMap<Rule, u32>) {
             Ok((slot_ranks, skipped)) => {
                 let id = &state.trainer.trainer_id;
                 let increment = i64::from(world.request.plan.sessions) * 100_000 / i64::from(state.trainer.weight);
-                let share = match level {
-                    Some(level) => state.share.unwrap_or(i64::MIN).max(level - increment),
-                    None => 0,
+                let share = if peers == 0 {
+                    0
+                } else {
+                    let usual = i64::from(world.request.plan.sessions) * 100_000 * peers / weights;
+                    state.share.unwrap_or(i64::MIN).max(work.div_euclid(weights) - increment.max(usual))
                 };
                 terms.push(Terms {
                     trainer_id: id.clone(),
                     preferred: world.request.preferred_trainer_id.as_ref() == Some(id),
                     previous: world.request.previous_trainer_id.as_ref() == Some(id),
-                    slot_ranks, skipped, share,
+                    slot_ranks,
+                    skipped,
+                    share,
                 });
             }
         }
@@ -411,4 +425,132 @@ proptest! {
             prop_assert_eq!(booked.allocate(&next, world.now), loaded.allocate(&next, world.now));
         }
     }
+}
+
+prop_compose! {
+    fn crowd()(
+        world in world(), plans in prop::collection::vec((plan(), 0usize..6, 0usize..12, 0usize..12), 2..12),
+    ) -> (World, Vec<Request>) {
+        let request = |(number, (plan, student, preferred, previous)): (usize, (Plan, usize, usize, usize))| Request {
+            purchase_id: Uuid::from_u128(number as u128),
+            student_id: format!("stu_{student}"),
+            plan,
+            preferred_trainer_id: Some(format!("trn_{preferred}")),
+            previous_trainer_id: Some(format!("trn_{previous}")),
+            student_calendar: if student == 0 { world.request.student_calendar.clone() } else { Calendar::default() },
+            ..world.request.clone()
+        };
+        let requests = plans.into_iter().enumerate().map(request).collect();
+        (world, requests)
+    }
+}
+
+fn named(decision: &Decision) -> (bool, bool) {
+    receipt(decision).chosen.as_ref().map_or((false, false), |terms| (terms.preferred, terms.previous))
+}
+
+/// One after the other, without looking ahead.
+fn one_by_one(world: &World, requests: &[Request]) -> Vec<Decision> {
+    let (mut roster, mut students) = (world.roster(), BTreeMap::<String, Calendar>::new());
+    let decide = |request: &Request| {
+        let mut request = request.clone();
+        if let Some(calendar) = students.get(&request.student_id) {
+            request.student_calendar.reserve(calendar.rows());
+        }
+        let decision = roster.allocate(std::slice::from_ref(&request), world.now).remove(0);
+        if let Decision::Allocated(booking) = &decision {
+            roster.book(booking);
+            students.entry(request.student_id).or_default().reserve(&booking.reserved);
+        }
+        decision
+    };
+    requests.iter().map(decide).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_batch_holds_together_and_leaves_nobody_out_who_fits((world, requests) in crowd()) {
+        let decisions = world.roster().allocate(&requests, world.now);
+        let greedy = one_by_one(&world, &requests);
+        let placed = |decisions: &[Decision]| {
+            decisions.iter().map(|decision| matches!(decision, Decision::Allocated(_))).collect::<Vec<_>>()
+        };
+        if placed(&decisions) == placed(&greedy) {
+            prop_assert_eq!(&decisions, &greedy, "nobody had to give way");
+        }
+        let mut roster = world.roster();
+        let mut trainers: BTreeMap<&str, Calendar> = BTreeMap::new();
+        let mut students: BTreeMap<&str, Calendar> = BTreeMap::new();
+        for state in &world.trainers {
+            trainers.insert(&state.trainer.trainer_id, state.calendar.clone());
+        }
+        for (request, decision) in requests.iter().zip(&decisions) {
+            let Decision::Allocated(booking) = decision else { continue };
+            check_booking_alone(&world, request, booking);
+            let student = students.entry(&request.student_id).or_insert_with(|| request.student_calendar.clone());
+            let trainer = trainers.get_mut(booking.trainer_id.as_str()).unwrap();
+            prop_assert!(!student.overlaps(&booking.reserved) && !trainer.overlaps(&booking.reserved));
+            student.reserve(&booking.reserved);
+            trainer.reserve(&booking.reserved);
+            roster.book(booking);
+        }
+        for state in &world.trainers {
+            let zone = TimeZone::get(&state.trainer.time_zone).unwrap();
+            let weeks = |calendar: &Calendar| {
+                let mut weeks: BTreeMap<(i16, i8), u32> = BTreeMap::new();
+                for second in super::shard::starts(calendar.rows()) {
+                    *weeks.entry(week_of(&zone, Timestamp::from_second(second).unwrap())).or_default() += 1;
+                }
+                weeks
+            };
+            let before = weeks(&state.calendar);
+            for (week, sessions) in weeks(&trainers[state.trainer.trainer_id.as_str()]) {
+                let already = before.get(&week).copied().unwrap_or(0);
+                prop_assert!(sessions == already || sessions <= state.trainer.max_sessions_per_week);
+            }
+        }
+        // The last one alone made others move: all before it were placed, and just as one by one.
+        let (last, others) = greedy.split_last().unwrap();
+        let greedy_is_kept =
+            matches!(last, Decision::Waitlisted(_)) && placed(others).into_iter().all(|placed| placed);
+        for ((request, decision), greedy) in requests.iter().zip(&decisions).zip(&greedy) {
+            // Until somebody gives way, the batch decides as one by one; whoever then moves keeps a trainer by name.
+            if greedy_is_kept {
+                let (now, before) = (named(decision), named(greedy));
+                prop_assert!(now.0 || !before.0);
+                prop_assert!(now.0 || now.1 || !before.1);
+            }
+            let receipt = receipt(decision);
+            let fit = receipt.candidates - receipt.removed.values().sum::<u32>();
+            let shown = u32::from(receipt.chosen.is_some()) + receipt.next_best.len() as u32;
+            prop_assert_eq!(shown, fit.min(1 + NEXT_BEST_MAX as u32));
+            if let Decision::Waitlisted(_) = decision {
+                let calendar = students.get(request.student_id.as_str());
+                let calendar = calendar.cloned().unwrap_or_else(|| request.student_calendar.clone());
+                let again = [Request { student_calendar: calendar, ..request.clone() }];
+                let again = roster.allocate(&again, world.now).remove(0);
+                prop_assert!(matches!(again, Decision::Waitlisted(_)), "nobody waits in vain");
+            }
+        }
+    }
+}
+
+fn check_booking_alone(world: &World, request: &Request, booking: &Booking) {
+    let world = World { request: request.clone(), ..world.clone() };
+    let state = world.trainers.iter().find(|state| state.trainer.trainer_id == booking.trainer_id).unwrap();
+    let rank = |slot: &Slot| request.plan.slots.iter().position(|other| other == slot).unwrap();
+    let choice: Vec<usize> = booking.slots.iter().map(rank).collect();
+    assert!(first_failure(&world, state, &choice).is_ok());
+    assert_eq!(booking.receipt.chosen.as_ref().unwrap().trainer_id, booking.trainer_id);
+    let schedule = Schedule {
+        zone: TimeZone::get(&request.time_zone).unwrap(),
+        start_date: booking.start_date,
+        slots: booking.slots.clone(),
+        sessions: request.plan.sessions,
+        minutes: request.plan.minutes,
+        skipped: booking.skipped.iter().copied().collect(),
+    };
+    assert_eq!(reserved_time(schedule.occurrences()), booking.reserved);
 }

@@ -212,10 +212,12 @@ impl<'a> Holders<'a> {
         let gap = (0..days.len()).find(|&at| !before(at)).unwrap_or(0);
         let firsts: Vec<usize> = self.options(&days[gap], forced).collect();
         // Where every day has a neighbour, the walk is made once for each choice of the first day.
-        let groups: Vec<Vec<usize>> = if circle { firsts.into_iter().map(|leg| vec![leg]).collect() } else { vec![firsts] };
+        let groups: Vec<Vec<usize>> =
+            if circle { firsts.into_iter().map(|leg| vec![leg]).collect() } else { vec![firsts] };
         let mut all = vec![0; self.alive.len()];
         for group in groups {
-            let mut reached: Vec<(usize, Vec<u64>)> = group.iter().map(|&leg| (leg, self.holders[leg].clone())).collect();
+            let mut reached: Vec<(usize, Vec<u64>)> =
+                group.iter().map(|&leg| (leg, self.holders[leg].clone())).collect();
             let mut weekday = days[gap].weekday;
             for step in 1..days.len() {
                 let next = &days[(gap + step) % days.len()];

@@ -15,7 +15,8 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// A namespace nobody has.
 pub(super) fn new() -> String {
     let random = Uuid::new_v4();
-    let suffix = random.as_bytes()[..SUFFIX_CHARS].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));
+    let suffix =
+        random.as_bytes()[..SUFFIX_CHARS].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));
     format!("{PREFIX}{}", suffix.collect::<String>())
 }
 

@@ -92,7 +92,9 @@ pub(super) fn next_steps(settings: &Settings, exits: bool, output: &mut Output) 
     let heading = output.heading("What to try next");
     output.line(format!("\n{heading}"))?;
     let here = format!("--data {} --namespace {}", quoted(&settings.data.display().to_string()), settings.namespace);
-    for command in ["purchases list --status waitlisted", "sessions list --limit 20", "dead-letters list", "groups", "audit"] {
+    for command in
+        ["purchases list --status waitlisted", "sessions list --limit 20", "dead-letters list", "groups", "audit"]
+    {
         output.line(format!("  caravan {here} {command}"))?;
     }
     if !exits {

@@ -1,0 +1,15 @@
+//! The real engine and the real workers on a simulated platform, driven by a seed.
+
+mod cache;
+mod checks;
+mod log;
+mod planted;
+mod reader;
+mod reads;
+mod scheduler;
+mod seeds;
+mod simulation;
+mod store;
+mod tables;
+mod workload;
+mod world;
