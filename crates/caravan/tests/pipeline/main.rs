@@ -1,0 +1,18 @@
+//! Payments go in, sessions and dead letters come out, and at the end nothing is left over: the
+//! workers, the cron and the commands in one process, on the embedded platform, with a clock that
+//! is set by hand.
+
+mod bounds;
+mod clocks;
+mod dead_letters;
+mod house;
+mod matching;
+mod once;
+mod records;
+mod retention;
+mod sample;
+mod skipping;
+mod summer_time;
+mod until_idle;
+mod waiting;
+mod windows;
