@@ -165,6 +165,13 @@ impl App {
         }
     }
 
+    /// Frees what a process that ran workers before may have left held when it died.
+    pub async fn take_over(&self, lock: &WorkersLock) -> Result<(), PlatformError> {
+        match &self.topology {
+            Topology::Embedded(embedded) => embedded.take_over(lock).await,
+        }
+    }
+
     /// Copies the database to a file that must not be there yet, while everything runs.
     pub async fn backup(&self, file: &Path) -> Result<(), AppError> {
         match &self.topology {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -198,7 +198,7 @@ pub struct Loaded {
 impl Loaded {
     /// Where a key's value came from: `default`, the file's name, `environment` or `command line`.
     pub fn origin(&self, key: &str) -> String {
-        self.figment.find_metadata(key).map_or_else(|| DEFAULTS_NAME.to_owned(), |metadata| metadata.name.to_string())
+        origin(&self.figment, key)
     }
 
     /// Whether a key has its built-in value because nobody set it.
@@ -221,7 +221,7 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Config
     figment = figment
         .merge(Layer { name: ENVIRONMENT_NAME.to_owned(), values: environment()? })
         .merge(Layer { name: OPTIONS_NAME.to_owned(), values: options(overrides)? });
-    let settings: Settings = figment.extract().map_err(explained)?;
+    let settings: Settings = figment.extract().map_err(|error| explained(error, &figment))?;
     let loaded = Loaded { settings, figment };
     validate(&loaded)?;
     Ok(loaded)
@@ -249,9 +249,11 @@ struct Layer {
 
 impl Layer {
     fn of_toml(name: String, text: &str) -> Result<Self, ConfigError> {
-        let values: Dict = match Figment::from(Toml::string(text)).extract() {
-            Ok(values) => values,
-            Err(error) => return Err(ConfigError::Syntax { place: name, problem: error.to_string().trim().to_owned() }),
+        let values = match Toml::string(text).data() {
+            Ok(mut profiles) => profiles.remove(&Profile::Default).unwrap_or_default(),
+            Err(error) => {
+                return Err(ConfigError::Syntax { place: name, problem: error.to_string().trim().to_owned() });
+            }
         };
         match values.keys().find(|key| !KEYS.contains(&key.as_str())) {
             Some(key) => Err(ConfigError::UnknownKey { key: key.clone(), place: name }),
@@ -285,7 +287,9 @@ fn options(overrides: &Overrides) -> Result<Dict, ConfigError> {
         let problem = "is not UTF-8".to_owned();
         return Err(ConfigError::Value { key: "data".to_owned(), place: OPTIONS_NAME.to_owned(), problem });
     }
-    Figment::from(Serialized::defaults(overrides)).extract::<Dict>().map_err(explained)
+    let layer = Serialized::defaults(overrides);
+    let mut profiles = layer.data().map_err(|error| explained(error, &Figment::new()))?;
+    Ok(profiles.remove(&Profile::Default).unwrap_or_default())
 }
 
 /// What the environment sets. A variable that is empty sets nothing.
@@ -309,19 +313,34 @@ fn environment() -> Result<Dict, ConfigError> {
 }
 
 /// A fault of the merged settings in our words, blamed on the key and the place it stands in.
-fn explained(error: figment::Error) -> ConfigError {
-    let place = error.metadata.as_ref().map_or_else(|| "settings".to_owned(), |metadata| metadata.name.to_string());
-    match error.kind {
+fn explained(error: figment::Error, figment: &Figment) -> ConfigError {
+    let key = error.path.join(".");
+    let place = origin(figment, &key);
+    let problem = match error.kind {
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
-            ConfigError::Value { key: error.path.join("."), place, problem: format!("must be {expected}, is {actual}") }
+            let expected = if INTEGERS.contains(&expected.as_str()) { "a whole number" } else { expected.as_str() };
+            format!("must be {expected}, is {}", found(actual))
         }
-        Kind::UnknownVariant(found, allowed) => ConfigError::Value {
-            key: error.path.join("."),
-            place,
-            problem: format!("must be one of {}, is {found:?}", allowed.join(", ")),
-        },
-        other => ConfigError::Value { key: error.path.join("."), place, problem: other.to_string() },
+        Kind::UnknownVariant(found, allowed) => format!("must be one of {}, is {found:?}", allowed.join(", ")),
+        other => other.to_string(),
+    };
+    ConfigError::Value { key, place, problem }
+}
+
+/// Names of types that say little to people.
+const INTEGERS: [&str; 4] = ["u16", "u32", "u64", "usize"];
+
+fn found(actual: Actual) -> String {
+    match actual {
+        Actual::Signed(number) => number.to_string(),
+        Actual::Unsigned(number) => number.to_string(),
+        Actual::Str(text) => format!("{text:?}"),
+        other => other.to_string(),
     }
+}
+
+fn origin(figment: &Figment, key: &str) -> String {
+    figment.find_metadata(key).map_or_else(|| DEFAULTS_NAME.to_owned(), |metadata| metadata.name.to_string())
 }
 
 fn validate(loaded: &Loaded) -> Result<(), ConfigError> {
@@ -461,7 +480,8 @@ mod tests {
         for (text, expected) in [
             ("partitoins = 3", "unknown key `partitoins` in "),
             ("partitions = 0", "must be a whole number from 1 to 1000, is 0"),
-            ("partitions = \"three\"", "partitions ("),
+            ("partitions = \"three\"", "must be a whole number, is \"three\""),
+            ("partitions = -3", "caravan.toml) must be a whole number, is -3"),
             ("backoff_ms_min = 500\nbackoff_ms_max = 100", "backoff_ms_min ("),
             ("cron = \"0 25 * * *\"", "cron ("),
             ("namespace = \"Prod\"", "lower-case letters, digits and hyphens"),

@@ -90,7 +90,7 @@ fn trainer(rng: &mut impl Rng, number: usize, subjects: usize) -> TrainerState {
         weight: 100,
         active: rng.random_bool(0.95),
     };
-    TrainerState { trainer, calendar, share: Some(rng.random_range(0..2_000_000)) }
+    TrainerState { trainer, calendar, share: Some(rng.random_range(1_000_000..1_048_000)) }
 }
 
 fn roster(trainers: usize, subjects: usize) -> Roster {

@@ -47,6 +47,10 @@ const TRAINERS_AT_ONCE: usize = 1_000;
 /// How often the backlog's progress and the memory are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// For how long payments come at a steady rate unless asked otherwise: long enough for the
+/// slowest of a hundred to be several.
+pub const STEADY_SECONDS_DEFAULT: u32 = 15;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -58,6 +62,8 @@ pub struct Options {
     pub sessions: u16,
     /// How many purchases have happened, and are over, before.
     pub history: u32,
+    /// For how long payments come at a steady rate.
+    pub steady_seconds: u32,
     /// The same seed makes the same trainers and payments.
     pub seed: u64,
 }
@@ -90,7 +96,7 @@ pub enum BenchError {
 
 /// Measures.
 pub async fn run(ground: Ground<'_>, options: Options, progress: &dyn Progress) -> Result<Measured, BenchError> {
-    let Options { purchases, trainers, sessions, history, seed } = options;
+    let Options { purchases, trainers, sessions, history, seed, steady_seconds } = options;
     let Ground { platform, topology, policy, floor } = ground;
     let workload = Workload { seed, trainers, sessions };
     let bench = Bench { platform, policy, options, workload, progress };
@@ -107,7 +113,7 @@ pub async fn run(ground: Ground<'_>, options: Options, progress: &dyn Progress) 
     let database_bytes = floor.database_bytes().await?.saturating_sub(bytes_before);
     let waiting = bench.waiting().await?.saturating_sub(waiting_before);
 
-    progress.begin("steady rate", 0);
+    progress.begin("steady rate", u64::from(steady::RATE * steady_seconds));
     let latencies = steady::measure(&bench).await?;
     let rss_bytes_max = memory::peak();
     progress.begin("floor", u64::from(purchases));

@@ -20,8 +20,6 @@ use crate::workers::{self, WorkerKind};
 
 /// Payments a second.
 pub(super) const RATE: u32 = 50;
-/// For how long.
-const SECONDS: u32 = 15;
 /// How long the reader waits for a change at most.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long after the last payment it gives up on those that are still out.
@@ -65,7 +63,7 @@ async fn publish(bench: &Bench<'_>, sent: tokio::sync::mpsc::UnboundedSender<Sen
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / RATE);
     // A late payment must not push the later ones back: the rate is the shop's, not ours.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    for number in 0..u64::from(RATE * SECONDS) {
+    for number in 0..u64::from(RATE * bench.options.steady_seconds) {
         ticks.tick().await;
         let payment = bench.workload.payment("steady", number, bench.platform.clock.now());
         let (id, begun) = (payment.purchase_id, Instant::now());

@@ -1,7 +1,7 @@
 //! `caravan bench`: how fast, how soon, how much memory and disk, in a throwaway namespace.
 
 use caravan::app::{self, App};
-use caravan::bench::{self, Ground, Measured, Options};
+use caravan::bench::{self, Ground, Measured, Options, STEADY_SECONDS_DEFAULT};
 use caravan::config::Settings;
 use caravan::workers::WorkerKind;
 use uuid::Uuid;
@@ -49,7 +49,7 @@ async fn measure(settings: &Settings, namespace: &str, args: BenchArgs) -> Resul
     let (app, floor_app) = (App::open(&run).await?, App::open(&empty).await?);
     let mut floor = app.floor(&floor_app).await?;
     let BenchArgs { purchases, trainers, sessions, history, seed, .. } = args;
-    let options = Options { purchases, trainers, sessions, history, seed };
+    let options = Options { purchases, trainers, sessions, history, seed, steady_seconds: STEADY_SECONDS_DEFAULT };
     let policy = settings.policy(seed);
     let ground =
         Ground { platform: &app.platform, topology: app.topology_name(), policy: &policy, floor: floor.as_mut() };

@@ -23,8 +23,11 @@ const STOPPED_AT_ONCE: i32 = 1;
 
 pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failure> {
     let workers = chosen(args.workers);
-    let _lock = lock_workers(settings, &workers)?;
+    let lock = lock_workers(settings, &workers)?;
     let app = App::open(settings).await?;
+    if let Err(problem) = app.take_over(&lock).await {
+        warn!(%problem, "what an earlier process may have left held stays held until it ends by itself");
+    }
     let stop = Stop::new();
     stop_on_signals(&stop)?;
     let stats = Arc::new(Stats::default());

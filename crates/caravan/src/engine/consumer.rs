@@ -1,6 +1,6 @@
 //! One worker at its partitions: fetch, attempt, split what fails, set aside what can't be handled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,11 +20,14 @@ use crate::platform::{Platform, PlatformError};
 
 /// The slow poll behind the wake-ups.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
-/// After this many conflicts without progress a batch counts as failing rather than unlucky.
+/// After this many conflicts without progress a batch is tried in smaller parts, which have less to
+/// conflict about. A single record is tried for as long as it takes: each conflict is somebody
+/// else's progress.
 const CONFLICTS_MAX: u32 = 50;
-/// How many records in a row may be set aside as failing while none succeeds: more point at the
-/// environment, and are waited out.
-const FAILING_IN_A_ROW_MAX: u32 = 3;
+/// Records with how many different keys may be set aside as failing while none succeeds: more
+/// point at the environment, and are waited out. By key, as one thing that fails may well have
+/// been published many times.
+const FAILING_KEYS_MAX: usize = 3;
 
 /// A worker, its place in its group, and where it is.
 pub(crate) struct Consumer {
@@ -36,7 +39,8 @@ pub(crate) struct Consumer {
     positions: BTreeMap<TopicPartition, u64>,
     backoff: Backoff,
     conflicts: u32,
-    failing_in_a_row: u32,
+    /// Keys of the records set aside as failing since one last succeeded.
+    failing: BTreeSet<Option<Vec<u8>>>,
 }
 
 /// Why a batch was left before its end.
@@ -89,13 +93,14 @@ impl Consumer {
     ) -> Self {
         let (spec, backoff) = (worker.spec(), Backoff::new(&policy, task));
         let positions = BTreeMap::new();
-        Self { platform, worker, spec, policy, stats, positions, backoff, conflicts: 0, failing_in_a_row: 0 }
+        Self { platform, worker, spec, policy, stats, positions, backoff, conflicts: 0, failing: BTreeSet::new() }
     }
 
     /// Consumes until stopped; the batch in hand is finished first.
     pub(crate) async fn run(mut self, stop: Stop) -> Result<(), RunError> {
         let mut subscription: Option<Box<dyn Subscription>> = None;
         while !stop.is_requested() {
+            let look = self.stats.look();
             match self.turn(&mut subscription, &stop).await {
                 Ok(true) => {
                     self.backoff.reset();
@@ -103,7 +108,7 @@ impl Consumer {
                 }
                 Ok(false) => {
                     self.backoff.reset();
-                    self.stats.idle.store(true, Ordering::SeqCst);
+                    self.stats.found_nothing(look);
                     if let Some(subscription) = &mut subscription {
                         select(subscription.wait(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
                     }
@@ -189,23 +194,37 @@ impl Consumer {
     /// Does what no record asks for; whether there was anything.
     async fn look_around(&mut self) -> Result<bool, Interruption> {
         let now = self.platform.clock.now();
-        let outcome = match self.worker.look_around(&*self.platform.store, now).await {
+        let outcome = match self.look(now).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 self.worker.not_committed();
-                return Err(match error {
-                    WorkError::Platform(error) => error.into(),
-                    WorkError::Failed(why) => Interruption::Environment(why),
-                });
+                return match error {
+                    WorkError::Platform(error) => Err(error.into()),
+                    WorkError::Failed(why) => Ok(self.look_elsewhere(&why)),
+                };
             }
         };
         let Some(outcome) = outcome else { return Ok(false) };
         self.stats.idle.store(false, Ordering::SeqCst);
         match self.commit(&batch::unprompted(outcome)).await {
             Ok(()) => Ok(true),
-            Err(AttemptError::Failed(why)) => Err(Interruption::Environment(why)),
+            Err(AttemptError::Failed(why)) => Ok(self.look_elsewhere(&why)),
             Err(AttemptError::Interrupted(interruption)) => Err(interruption),
         }
+    }
+
+    /// Asks the worker what it finds. A panic is a failure of what it found, not of the process.
+    async fn look(&mut self, now: jiff::Timestamp) -> Result<Option<Outcome>, WorkError> {
+        let found = AssertUnwindSafe(self.worker.look_around(&*self.platform.store, now)).catch_unwind().await;
+        found.unwrap_or_else(|panic| Err(WorkError::Failed(panicked(&*panic))))
+    }
+
+    /// What nobody asked for and can't be done must not hold up what somebody did ask for. Whether
+    /// there is something else to look for.
+    fn look_elsewhere(&mut self, why: &str) -> bool {
+        WorkerStats::add(&self.stats.retries, 1);
+        error!("[{}] work that no record asks for fails, the rest goes on: {why}", self.spec.name);
+        self.worker.look_elsewhere()
     }
 
     /// Attempts the batch; what fails is halved until the record that fails stands alone.
@@ -213,9 +232,10 @@ impl Consumer {
         let mut parts = vec![records];
         while let Some(part) = parts.pop() {
             match self.attempt(part).await {
-                Ok(()) => self.failing_in_a_row = 0,
-                Err(AttemptError::Interrupted(Interruption::LookAgain(what))) if self.conflicts >= CONFLICTS_MAX => {
-                    self.conflicts = 0;
+                Ok(()) => self.failing.clear(),
+                Err(AttemptError::Interrupted(Interruption::LookAgain(what)))
+                    if self.conflicts >= CONFLICTS_MAX && part.len() > 1 =>
+                {
                     self.split_or_settle(part, what, &mut parts, stop).await?;
                 }
                 Err(AttemptError::Interrupted(interruption)) => return Err(interruption),
@@ -248,15 +268,15 @@ impl Consumer {
     async fn settle_alone(&mut self, record: &Record, mut why: String, stop: &Stop) -> Result<(), Interruption> {
         for attempts in 1.. {
             let enough = attempts >= self.policy.attempts_max;
-            if enough && self.failing_in_a_row < FAILING_IN_A_ROW_MAX {
+            if enough && (self.failing.len() < FAILING_KEYS_MAX || self.failing.contains(&record.key)) {
                 self.platform.store.probe().await?;
                 return self.set_aside(record, &why, attempts).await;
             }
             if enough {
                 error!(
-                    "[{}] {} records in a row fail ({why}): this looks like the database or the schema, not the \
+                    "[{}] {} different records in a row fail ({why}): this looks like the database or the schema, not the \
                      records; waiting. Run `caravan doctor`",
-                    self.spec.name, self.failing_in_a_row
+                    self.spec.name, self.failing.len() + 1
                 );
             }
             let pause = self.backoff.next();
@@ -267,7 +287,7 @@ impl Consumer {
             WorkerStats::add(&self.stats.retries, 1);
             match self.attempt(std::slice::from_ref(record)).await {
                 Ok(()) => {
-                    self.failing_in_a_row = 0;
+                    self.failing.clear();
                     return Ok(());
                 }
                 Err(AttemptError::Failed(again)) => why = again,
@@ -287,7 +307,7 @@ impl Consumer {
         let transaction = batch::set_aside_alone(&self.spec, &self.positions, record, &rejection, attempts, now);
         match self.commit(&transaction).await {
             Ok(()) => {
-                self.failing_in_a_row += 1;
+                self.failing.insert(record.key.clone());
                 WorkerStats::add(&self.stats.records, 1);
                 WorkerStats::add(&self.stats.dead_letters, 1);
                 Ok(())
@@ -329,7 +349,7 @@ impl Consumer {
             }
             Err(panic) => {
                 self.worker.not_committed();
-                Err(AttemptError::Failed(format!("the worker panicked: {}", panic_text(&*panic))))
+                Err(AttemptError::Failed(panicked(&*panic)))
             }
         }
     }
@@ -379,7 +399,8 @@ impl Counts {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message");
+    format!("the worker panicked: {text}")
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
-use super::{Policy, RunError, Stop};
+use super::{Policy, RunError, Stats, Stop};
 use crate::platform::transaction::{CommitError, Effects, Transaction};
 use crate::platform::{Platform, PlatformError};
 
@@ -101,6 +101,7 @@ pub(crate) struct Cron {
     pub(crate) job: Arc<dyn DailyJob>,
     pub(crate) policy: Policy,
     pub(crate) instance: String,
+    pub(crate) stats: Arc<Stats>,
 }
 
 impl Cron {
@@ -149,6 +150,8 @@ impl Cron {
             return Ok(());
         }
         self.job.run(&self.platform, now, self).await?;
+        // Before the commit, which wakes them all.
+        self.stats.disturb();
         let effects = Effects { cron_done: Some(now), ..Effects::default() };
         self.platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
         let next = schedule.next_after(now).map(|next| next.to_string());

@@ -16,15 +16,16 @@ const EVERY: Duration = Duration::from_secs(600);
 
 /// Runs until stopped. A failure is told and tried again at the next turn.
 pub(crate) async fn run(platform: Platform, readers: Vec<Spec>, policy: Policy, stop: Stop) -> Result<(), RunError> {
+    // First of all: a process that leaves when it is idle may never be there for a second turn.
     loop {
-        select(platform.clock.sleep(EVERY), std::pin::pin!(stop.requested())).await;
-        if stop.is_requested() {
-            return Ok(());
-        }
         match trim(&platform, &readers, policy.log_retention).await {
             Ok(0) => {}
             Ok(records) => info!(records, "dropped log records past their retention"),
             Err(problem) => warn!(%problem, "could not drop old log records; trying again later"),
+        }
+        select(platform.clock.sleep(EVERY), std::pin::pin!(stop.requested())).await;
+        if stop.is_requested() {
+            return Ok(());
         }
     }
 }

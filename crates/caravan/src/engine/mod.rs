@@ -176,7 +176,8 @@ pub fn tasks(platform: &Platform, work: Work, policy: &Policy, stop: &Stop, stat
     tasks.push(Box::pin(housekeeping::run(platform.clone(), work.readers, policy.clone(), stop.clone())));
     let caught_up = cron::CaughtUp::default();
     if let Some(job) = work.daily {
-        let cron = cron::Cron { platform: platform.clone(), job, policy: policy.clone(), instance: work.instance };
+        let (platform, policy, stats) = (platform.clone(), policy.clone(), stats.clone());
+        let cron = cron::Cron { platform, job, policy, instance: work.instance, stats };
         tasks.push(Box::pin(cron.run(stop.clone(), caught_up.clone())));
     } else {
         caught_up.note();

@@ -18,15 +18,16 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// Runs until stopped; what is left in the outbox then is published by the next run.
 pub(crate) async fn run(platform: Platform, policy: Policy, stop: Stop, stats: Arc<Stats>) -> Result<(), RunError> {
     let mut backoff = Backoff::new(&policy, 1_000);
+    let mut published = Vec::new();
     while !stop.is_requested() {
-        match relay_once(&platform, policy.batch.records_max).await {
+        match relay_once(&platform, policy.batch.records_max, &mut published).await {
             Ok(0) => {
                 backoff.reset();
                 select(platform.store.changed(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
             }
-            Ok(published) => {
+            Ok(count) => {
                 backoff.reset();
-                stats.published.fetch_add(published as u64, Ordering::Relaxed);
+                stats.published.fetch_add(count as u64, Ordering::Relaxed);
             }
             Err(PlatformError::Environment(problem)) => {
                 let _ = backoff.pause(&platform, &stop, &problem, "relay").await;
@@ -37,17 +38,32 @@ pub(crate) async fn run(platform: Platform, policy: Policy, stop: Stop, stats: A
     Ok(())
 }
 
-/// Publishes the oldest rows of the outbox; returns how many.
+/// Publishes the oldest rows of the outbox; returns how many. `published` keeps the ids of rows
+/// that are published and could not be forgotten yet, so that they are not published again.
 ///
 /// # Errors
 /// The platform's; the rows stay in the outbox then.
-pub async fn relay_once(platform: &Platform, rows_max: usize) -> Result<usize, PlatformError> {
+pub async fn relay_once(
+    platform: &Platform,
+    rows_max: usize,
+    published: &mut Vec<i64>,
+) -> Result<usize, PlatformError> {
+    forget(platform, published).await?;
     let rows = platform.store.outbox(rows_max).await?;
     if rows.is_empty() {
         return Ok(0);
     }
     let (ids, records): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.id, row.record)).unzip();
     platform.log.publish(&records).await?;
-    platform.store.forget(&ids).await?;
-    Ok(ids.len())
+    *published = ids;
+    forget(platform, published).await?;
+    Ok(records.len())
+}
+
+async fn forget(platform: &Platform, published: &mut Vec<i64>) -> Result<(), PlatformError> {
+    if !published.is_empty() {
+        platform.store.forget(published).await?;
+        published.clear();
+    }
+    Ok(())
 }

@@ -19,6 +19,15 @@ impl Stats {
         let mut workers = self.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         workers.entry(name).or_default().clone()
     }
+
+    /// There may be work that no record tells of: who found nothing to do must look again.
+    pub(crate) fn disturb(&self) {
+        let workers = self.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for worker in workers.values() {
+            worker.disturbances.fetch_add(1, Ordering::SeqCst);
+            worker.idle.store(false, Ordering::SeqCst);
+        }
+    }
 }
 
 /// Counters of one worker.
@@ -40,9 +49,24 @@ pub struct WorkerStats {
     pub retries: AtomicU64,
     /// Whether the worker found nothing to do when it last looked.
     pub idle: AtomicBool,
+    /// How often there was reason to look again.
+    disturbances: AtomicU64,
 }
 
 impl WorkerStats {
+    /// A look begins; what it answers with is for [`Self::found_nothing`].
+    pub(crate) fn look(&self) -> u64 {
+        self.disturbances.load(Ordering::SeqCst)
+    }
+
+    /// That look found nothing to do; it counts unless the worker was disturbed since it began.
+    pub(crate) fn found_nothing(&self, look: u64) {
+        self.idle.store(true, Ordering::SeqCst);
+        if self.disturbances.load(Ordering::SeqCst) != look {
+            self.idle.store(false, Ordering::SeqCst);
+        }
+    }
+
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Ordering::Relaxed);
     }

@@ -72,4 +72,10 @@ pub trait Worker: Send {
     /// It is not known whether the last outcome was committed, or it was not: what the worker
     /// remembers of it must be read again.
     fn not_committed(&mut self) {}
+
+    /// What was last looked for is refused whenever it is tried: look for less of it, or for
+    /// something else, so that it holds nobody up. Whether there is anything else.
+    fn look_elsewhere(&mut self) -> bool {
+        false
+    }
 }

@@ -1,7 +1,7 @@
 //! `purchase-created` finds its trainer, or waits; whoever waits is looked at again whenever a
 //! change could help, before anybody newer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use caravan_domain::allocation::{self, Booking, Calendar, Decision, Request, Roster, TrainerState, Waitlisting};
@@ -36,8 +36,12 @@ pub struct AllocationWorker {
     versions: HashMap<String, i64>,
     /// The roster version the picture is of; `None` before the first read.
     seen: Option<i64>,
-    /// Whether everybody on the waitlist has been judged on that version.
-    swept: bool,
+    /// Who waits and is being looked at again.
+    sweeping: Vec<Uuid>,
+    /// How many of them are looked at in one transaction.
+    sweep_max: usize,
+    /// Those whose decision can't be written, on this version of the roster.
+    unwritable: BTreeSet<Uuid>,
     /// Bookings of an outcome that is being committed.
     pending: Vec<Booking>,
     /// Trainers whose picture may be wrong.
@@ -53,7 +57,9 @@ impl AllocationWorker {
             roster: Roster::new(rules),
             versions: HashMap::new(),
             seen: None,
-            swept: false,
+            sweeping: Vec::new(),
+            sweep_max: policy.batch.records_max,
+            unwritable: BTreeSet::new(),
             pending: Vec::new(),
             doubtful: Vec::new(),
             batch_max: policy.batch.records_max,
@@ -80,23 +86,26 @@ impl Worker for AllocationWorker {
         let mut wanted = Vec::new();
         for (index, traceparent, purchase_id) in told {
             match purchase_id {
-                Some(id) if parents.contains_key(&id) => outcome.duplicates += 1,
                 Some(id) => {
-                    parents.insert(id, traceparent);
+                    parents.entry(id).or_insert(traceparent);
                     wanted.push((index, id));
                 }
                 // A change of the roster is read with its version, whether it is told or not.
                 None => outcome.done += 1,
             }
         }
-        let ids: Vec<Uuid> = wanted.iter().map(|(_, id)| *id).collect();
+        let ids: Vec<Uuid> = parents.keys().copied().collect();
         let purchases = reads.purchases(&ids).await?;
-        let found: HashMap<Uuid, PurchaseStatus> =
+        let mut found: HashMap<Uuid, PurchaseStatus> =
             purchases.iter().map(|purchase| (purchase.id, purchase.status)).collect();
         for (index, id) in wanted {
-            match found.get(&id) {
+            match found.get_mut(&id) {
                 None => outcome.rejected.push((index, unknown_purchase(id))),
-                Some(PurchaseStatus::Created) => outcome.done += 1,
+                Some(status @ PurchaseStatus::Created) => {
+                    // Told again in the same batch, it is decided already.
+                    *status = PurchaseStatus::Allocated;
+                    outcome.done += 1;
+                }
                 Some(_) => outcome.duplicates += 1,
             }
         }
@@ -107,10 +116,13 @@ impl Worker for AllocationWorker {
 
     async fn look_around(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<Option<Outcome>, WorkError> {
         self.refresh(reads).await?;
-        let Some(version) = self.seen.filter(|_| !self.swept) else { return Ok(None) };
-        let waiting = reads.waiting_below(version, self.batch_max).await?;
+        let Some(version) = self.seen else { return Ok(None) };
+        let mut waiting = reads.waiting_below(version, self.sweep_max + self.unwritable.len()).await?;
+        waiting.retain(|purchase| !self.unwritable.contains(&purchase.id));
+        waiting.truncate(self.sweep_max);
+        self.sweeping = waiting.iter().map(|purchase| purchase.id).collect();
         if waiting.is_empty() {
-            self.swept = true;
+            self.sweep_max = self.batch_max;
             return Ok(None);
         }
         let mut outcome = Outcome::default();
@@ -127,6 +139,16 @@ impl Worker for AllocationWorker {
     fn not_committed(&mut self) {
         self.doubtful.extend(self.pending.drain(..).map(|booking| booking.trainer_id));
     }
+
+    fn look_elsewhere(&mut self) -> bool {
+        match self.sweeping.as_slice() {
+            [] => return false,
+            [alone] => drop(self.unwritable.insert(*alone)),
+            several => self.sweep_max = several.len() / 2,
+        }
+        self.sweeping.clear();
+        true
+    }
 }
 
 impl AllocationWorker {
@@ -137,7 +159,7 @@ impl AllocationWorker {
             self.roster.set_closures(changes.closures);
             self.take_over(changes.trainers);
             self.seen = Some(changes.version);
-            self.swept = false;
+            self.unwritable.clear();
         }
         self.look_at_doubtful(reads).await
     }

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use caravan_domain::window::today;
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{error, info};
 
 use super::window;
 use crate::engine::cron::{ByHand, DailyJob, Keep};
 use crate::engine::worker::{Outcome, WorkError};
 use crate::engine::{Policy, batch_transaction};
+use crate::platform::rows::Purchase;
 use crate::platform::transaction::{CommitError, Effects, Transaction};
 use crate::platform::{Platform, PlatformError};
 
@@ -28,22 +29,26 @@ impl ExtendWindows {
 
     /// Extends the windows that are due as of then; returns how many purchases that were.
     async fn extend_all(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<usize, CommitError> {
-        let (mut after, mut extended) = (None, 0);
+        let (mut after, mut extended, mut limit) = (None, 0, BATCH);
         let target = window::Target { today: today(as_of), window_days: self.window_days };
         loop {
-            let due = platform.store.windows_due(target.today, target.window_days, after, BATCH).await?;
-            let Some(last) = due.last() else { return Ok(extended) };
-            after = Some(last.id);
-            let (mut outcome, now) = (Outcome::default(), platform.clock.now());
-            for purchase in &due {
-                let Some(allocation) = &purchase.allocation else { continue };
-                window::extend(&mut outcome, purchase, allocation, target, now, None).map_err(broken)?;
-            }
-            extended += outcome.effects.windows.len();
-            // Whoever else extended one of them meanwhile did the same: what is left is due next time.
+            let due = platform.store.windows_due(target.today, target.window_days, after, limit).await?;
+            let Some(last) = due.last().map(|purchase| purchase.id) else { return Ok(extended) };
+            let outcome = extensions(&due, target, platform.clock.now()).map_err(broken)?;
+            let windows = outcome.effects.windows.len();
             match platform.store.commit(&batch_transaction(outcome)).await {
-                Ok(()) => {}
+                Ok(()) => {
+                    extended += windows;
+                    (after, limit) = (Some(last), BATCH);
+                }
+                // Whoever else extended one of them meanwhile did the same: what is left is looked up anew.
                 Err(CommitError::Conflict { .. }) => after = None,
+                // One that can't be written holds no other up: it is found, told and left out.
+                Err(CommitError::Refused(_)) if due.len() > 1 => limit = due.len() / 2,
+                Err(CommitError::Refused(why)) => {
+                    error!(purchase = %last, "[Cron] its window can't be extended: {why}");
+                    after = Some(last);
+                }
                 Err(error) => return Err(error),
             }
             keep.keep().await?;
@@ -80,6 +85,16 @@ impl DailyJob for ExtendWindows {
 /// The store's; what was done before it stays done, and repeating is safe.
 pub async fn run_once(platform: &Platform, policy: &Policy, as_of: Timestamp) -> Result<(), CommitError> {
     ExtendWindows::new(policy).run(platform, as_of, &ByHand).await
+}
+
+/// What extends the windows of these purchases.
+fn extensions(due: &[Purchase], target: window::Target, now: Timestamp) -> Result<Outcome, WorkError> {
+    let mut outcome = Outcome::default();
+    for purchase in due {
+        let Some(allocation) = &purchase.allocation else { continue };
+        window::extend(&mut outcome, purchase, allocation, target, now, None)?;
+    }
+    Ok(outcome)
 }
 
 fn broken(error: WorkError) -> CommitError {

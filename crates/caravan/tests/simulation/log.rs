@@ -129,6 +129,9 @@ impl Log for Handle {
         self.call("log.publish", |state| {
             let (duplicated, fails) = (state.faults.duplicated, state.faults.call_fails);
             for record in records {
+                if !state.log.topics.contains_key(&record.topic) {
+                    return Err(trouble("nobody has created the topic yet"));
+                }
                 if state.chance(fails) {
                     return Err(trouble("broker away in the middle"));
                 }

@@ -6,6 +6,7 @@ mod log;
 mod planted;
 mod reader;
 mod reads;
+mod scenarios;
 mod scheduler;
 mod seeds;
 mod simulation;

@@ -58,7 +58,7 @@ caught! {
     a_position_that_is_not_compared_is_caught: PositionUnchecked as ["once", "nothing-vanishes"];
     an_event_told_outside_its_transaction_is_caught: ToldOutside as ["once", "nothing-vanishes", "never quiet"];
     an_outbox_row_forgotten_before_it_is_published_is_caught: ForgottenFirst as ["once", "nothing-vanishes"];
-    an_event_with_a_fresh_id_each_time_is_caught: FreshEventId as ["once"];
+    an_event_with_a_fresh_id_each_time_is_caught: FreshEventId as ["once", "nothing-vanishes"];
     a_trainer_version_that_is_not_compared_is_caught: TrainerVersionUnchecked as ["whole-plan-fits", "no-double-booking"];
     time_that_is_taken_twice_is_caught: ReservationsUnchecked as ["no-double-booking", "whole-plan-fits"];
     a_position_that_advances_before_the_effects_is_caught: PositionFirst as ["nothing-vanishes", "once"];

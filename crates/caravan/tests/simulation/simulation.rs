@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use caravan::engine::worker::Worker;
 use caravan::engine::{self, Policy, Stats, Stop, Task};
 use caravan::platform::log::FetchLimit;
 use caravan::workers::{self, RunOptions, WorkerKind};
@@ -30,9 +31,13 @@ const AWAY_MICROS_MAX: u64 = 3_000_000;
 /// Whom the readers belong to: nobody who could crash.
 const READERS: usize = 1_000;
 
+/// What a test does to a worker before it runs.
+pub(crate) type Wrap = fn(Box<dyn Worker>) -> Box<dyn Worker>;
+
 /// A process that can be started again.
 struct Process {
     options: RunOptions,
+    wrap: Wrap,
     stop: Stop,
     stats: Arc<Stats>,
     running: bool,
@@ -86,18 +91,24 @@ impl Simulation {
 
     /// Adds a process with these workers and starts it.
     pub(crate) fn add_process(&mut self, workers: Vec<WorkerKind>, policy: Policy, until_idle: bool) -> usize {
+        self.add_wrapped(workers, policy, until_idle, |worker| worker)
+    }
+
+    /// Adds a process whose workers are wrapped.
+    pub(crate) fn add_wrapped(
+        &mut self,
+        workers: Vec<WorkerKind>,
+        policy: Policy,
+        until_idle: bool,
+        wrap: Wrap,
+    ) -> usize {
         let number = self.processes.len();
         let options = RunOptions { workers, until_idle, policy, instance: format!("process-{number}") };
         let process =
-            Process { options, stop: Stop::new(), stats: Arc::default(), running: false, back_at: 0, gone: false };
+            Process { options, wrap, stop: Stop::new(), stats: Arc::default(), running: false, back_at: 0, gone: false };
         self.processes.push(process);
         self.start(number);
         number
-    }
-
-    /// What this process has counted since it was last started.
-    pub(crate) fn stats(&self, process: usize) -> Arc<Stats> {
-        self.processes[process].stats.clone()
     }
 
     /// Asks a process to leave.
@@ -110,9 +121,10 @@ impl Simulation {
         self.processes[process].gone = true;
     }
 
-    /// Whether it runs.
+    /// Whether any of its loops runs.
     pub(crate) fn is_running(&self, process: usize) -> bool {
-        self.scheduler.has_process(process)
+        let state = self.world.state();
+        self.scheduler.has_process(process) || state.starting.iter().any(|(starting, _)| *starting == process)
     }
 
     /// Whether everything that is done once is done.
@@ -124,8 +136,9 @@ impl Simulation {
         let handle = self.handle(number);
         let process = &mut self.processes[number];
         (process.running, process.stop, process.stats) = (true, Stop::new(), Arc::default());
-        let (options, stop, stats) = (process.options.clone(), process.stop.clone(), process.stats.clone());
-        self.scheduler.spawn(Some(number), Box::pin(boot(handle, options, stop, stats)));
+        let (options, wrap) = (process.options.clone(), process.wrap);
+        let (stop, stats) = (process.stop.clone(), process.stats.clone());
+        self.scheduler.spawn(Some(number), Box::pin(boot(handle, options, wrap, stop, stats)));
     }
 
     /// One poll, or, if nobody is awake, one step of time. The task that was polled.
@@ -192,8 +205,7 @@ impl Simulation {
     fn bring_back(&mut self) {
         let now = self.world.state().timers.now;
         for number in 0..self.processes.len() {
-            let left = !self.scheduler.has_process(number)
-                && self.world.state().starting.iter().all(|(process, _)| *process != number);
+            let left = !self.is_running(number);
             let process = &mut self.processes[number];
             if process.running && left {
                 (process.running, process.back_at) = (false, now);
@@ -249,7 +261,7 @@ fn noon_after(instant: Timestamp) -> Timestamp {
 }
 
 /// What `engine::run` does, with the world to drive the loops.
-async fn boot(handle: Handle, options: RunOptions, stop: Stop, stats: Arc<Stats>) {
+async fn boot(handle: Handle, options: RunOptions, wrap: Wrap, stop: Stop, stats: Arc<Stats>) {
     let platform = handle.platform();
     let policy = options.policy.clone();
     match engine::prepare(&platform, &policy, &stop).await {
@@ -257,7 +269,9 @@ async fn boot(handle: Handle, options: RunOptions, stop: Stop, stats: Arc<Stats>
         Ok(false) => return,
         Err(error) => return handle.state().failures.push(error.to_string()),
     }
-    for task in engine::tasks(&platform, workers::work(options), &policy, &stop, &stats) {
+    let mut work = workers::work(options);
+    work.workers = work.workers.into_iter().map(wrap).collect();
+    for task in engine::tasks(&platform, work, &policy, &stop, &stats) {
         let body: Body = Box::pin(watched(handle.clone(), task, stop.clone()));
         handle.state().starting.push((handle.process, body));
     }

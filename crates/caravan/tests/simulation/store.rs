@@ -171,10 +171,9 @@ fn commit(state: &mut State, transaction: &Transaction) -> Result<(), CommitErro
 /// Puts the tables in force and notes what follows for the cache.
 fn replace(state: &mut State, tables: Tables, transaction: &Transaction) {
     state.tables = tables;
-    for record in &transaction.outbox {
-        if let Some(id) = record.headers.get_text("ce_id") {
-            state.told.insert(id.to_owned(), state.tables.revision);
-        }
+    // A dead letter and a redrive carry the id of what was told before.
+    for id in transaction.outbox.iter().filter_map(|record| record.headers.get_text("ce_id")) {
+        state.told.entry(id.to_owned()).or_insert(state.tables.revision);
     }
     if transaction.group == CACHE_SPEC.group {
         note_handled(state, transaction);

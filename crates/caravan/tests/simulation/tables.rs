@@ -203,6 +203,7 @@ impl Tables {
                 return Err(conflict(format!("the time of {party}"), vec![new.trainer_id.clone()]));
             }
         }
+        self.purchase(new.purchase_id, "booking")?;
         let row = self.purchase(new.purchase_id, "allocation")?;
         if !matches!(row.status, PurchaseStatus::Created | PurchaseStatus::Waitlisted) {
             return Err(conflict(format!("purchase {}", new.purchase_id), Vec::new()));

@@ -72,7 +72,7 @@ pub(crate) fn payment(number: usize, draw: &mut impl FnMut(usize) -> usize) -> V
     })
 }
 
-fn confirmed(value: &Value) -> Sent {
+pub(crate) fn confirmed(value: &Value) -> Sent {
     let key = value["payment_id"].as_str().map(str::to_owned);
     Sent { topic: Topic::PurchaseConfirmed, key, value: value.to_string().into_bytes(), fate: Fate::Purchase }
 }
@@ -170,7 +170,7 @@ fn record(sent: &Sent, now: Timestamp) -> NewRecord {
 }
 
 /// The roster a run begins with.
-const ROSTER: &str = r#"
+pub(crate) const ROSTER: &str = r#"
 {"trainer_id":"trn_1","time_zone":"Asia/Kolkata","languages":["en","hi"],"courses":[{"subject":"python","levels":["beginner"]}],"availability":[{"weekday":"mon","from":"08:00","until":"24:00"},{"weekday":"tue","from":"08:00","until":"24:00"},{"weekday":"sat","from":"08:00","until":"24:00"}],"max_sessions_per_week":4}
 {"trainer_id":"trn_2","time_zone":"Europe/Berlin","languages":["de","en"],"courses":[{"subject":"python","levels":["beginner"]},{"subject":"chess","levels":["Beginner"]}],"availability":[{"weekday":"wed","from":"00:00","until":"24:00"},{"weekday":"sun","from":"00:00","until":"24:00"},{"weekday":"mon","from":"00:00","until":"24:00"}],"max_sessions_per_week":6}
 "#;
@@ -246,7 +246,7 @@ pub(crate) async fn fill_the_disk(handle: Handle, pause_millis_max: usize) {
     state.disk_full_until = state.timers.now + seconds * 1_000_000;
 }
 
-/// Nobody is a purchase for longer than its records say: what was sent, for the checks.
+/// What must become of a value; `None` if it was not sent from the outside.
 pub(crate) fn fate_of(ledger: &Ledger, topic: Topic, value: &[u8]) -> Option<Fate> {
     locked(ledger).get(&(topic, value.to_vec())).copied()
 }

@@ -75,7 +75,7 @@ pub(crate) struct State {
     pub(crate) disk_full_until: u64,
     /// How many commits are still refused as conflicts.
     pub(crate) conflicts_left: u64,
-    /// Conflicts any transaction with more purchases than this.
+    /// Refuses, as a conflict, any transaction with more purchases than this.
     pub(crate) purchases_in_one_max: usize,
     /// Commits so far, applied or not.
     pub(crate) commits: u64,

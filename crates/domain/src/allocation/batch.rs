@@ -27,6 +27,36 @@ const QUESTIONS_PER_BATCH_MAX: u32 = 16_000;
 /// What a question to all trainers counts.
 const QUESTION_TO_ALL: u32 = 8;
 
+/// Bookings that are being moved.
+struct Moves {
+    /// Requests that may not be asked to give way (again).
+    locked: Vec<usize>,
+    /// What a request had before each step: how to undo it.
+    journal: Vec<(usize, Option<Placed>)>,
+    /// How many questions may still be asked.
+    left: u32,
+}
+
+impl Moves {
+    /// Takes questions from the budget, if there are enough left.
+    fn spend(&mut self, questions: u32) -> bool {
+        let enough = self.left >= questions;
+        self.left = if enough { self.left - questions } else { 0 };
+        enough
+    }
+}
+
+/// Bookings that might give way to a request with a trainer.
+struct Attempt<'b> {
+    request: usize,
+    trainer: u32,
+    group: &'b [usize],
+    /// Whether those who move must like their new slots as well.
+    alike: bool,
+    /// How many more bookings may give way one after the other.
+    depth: u32,
+}
+
 /// A batch being decided.
 pub(crate) struct Batch<'a> {
     roster: &'a Roster,
@@ -62,11 +92,11 @@ impl<'a> Batch<'a> {
         }
         if self.moved.contains(&true) {
             self.look_again();
-            (0..self.requests.len())
-                .filter(|&request| self.moved[request])
-                .collect::<Vec<_>>()
-                .into_iter()
-                .for_each(|request| self.write_receipt(request));
+            for request in 0..self.requests.len() {
+                if self.moved[request] {
+                    self.write_receipt(request);
+                }
+            }
         }
         (0..self.requests.len()).map(|request| self.decision(request)).collect()
     }
@@ -93,54 +123,35 @@ impl<'a> Batch<'a> {
     }
 
     fn make_room(&mut self, request: usize) {
-        let mut left = QUESTIONS_PER_REQUEST_MAX.min(self.questions_left);
-        let before = left;
-        let mut journal = Vec::new();
-        let found = self.give_way(request, None, MOVES_DEEP_MAX, &mut vec![request], &mut journal, &mut left);
-        self.questions_left -= before - left;
-        if found {
-            journal.into_iter().for_each(|(request, _)| self.moved[request] = true);
+        let budget = QUESTIONS_PER_REQUEST_MAX.min(self.questions_left);
+        let mut moves = Moves { locked: vec![request], journal: Vec::new(), left: budget };
+        if self.give_way(request, None, MOVES_DEEP_MAX, &mut moves) {
+            moves.journal.iter().for_each(|&(request, _)| self.moved[request] = true);
         }
+        self.questions_left -= budget - moves.left;
     }
 
-    /// Places a request at the cost of others, which are placed elsewhere. `old` is the booking it gives up itself;
-    /// `locked` are the requests that may not be asked again; the journal tells how to undo what was done.
-    fn give_way(
-        &mut self,
-        request: usize,
-        old: Option<&Offer>,
-        depth: u32,
-        locked: &mut Vec<usize>,
-        journal: &mut Vec<(usize, Option<Placed>)>,
-        left: &mut u32,
-    ) -> bool {
-        if depth == 0 {
-            return false;
-        }
-        let movable: Vec<usize> = (0..self.requests.len())
-            .filter(|other| self.ledger.placed(*other).is_some() && !locked.contains(other))
-            .collect();
-        if movable.is_empty() || !spend(left, QUESTION_TO_ALL) {
+    /// Places a request at the cost of others, which are placed elsewhere. `old` is the booking it gives up itself.
+    fn give_way(&mut self, request: usize, old: Option<&Offer>, depth: u32, moves: &mut Moves) -> bool {
+        let is_movable = |other: &usize| self.ledger.placed(*other).is_some() && !moves.locked.contains(other);
+        let movable: Vec<usize> = (0..self.requests.len()).filter(is_movable).collect();
+        if depth == 0 || movable.is_empty() || !moves.spend(QUESTION_TO_ALL) {
             return false;
         }
         let mut search = self.search(request);
         let aside = self.lift(&movable);
-        let verdict = search.ask_all(&self.ledger, TRAINERS_TRIED_MAX);
+        let mut offers = search.ask_all(&self.ledger, TRAINERS_TRIED_MAX).offers;
         self.put_back(aside);
+        offers.retain(|offer| old.is_none_or(|old| offer.keeps_trainer_of(old)));
         // First with as few moves as can be, and so that those who move like their slots as well as before.
-        let attempts = (1..=MOVES_WIDE_MAX).flat_map(|wide| [(wide, true), (wide, false)]);
-        for (wide, alike) in attempts {
-            for offer in &verdict.offers {
-                if old.is_some_and(|old| !offer.keeps_trainer_of(old)) {
-                    continue;
-                }
-                let near = self.near(request, offer.trainer, &movable);
-                for group in groups(&near, wide) {
-                    if self.try_group(request, &mut search, offer.trainer, &group, alike, depth, locked, journal, left)
-                    {
+        for (wide, alike) in (1..=MOVES_WIDE_MAX).flat_map(|wide| [(wide, true), (wide, false)]) {
+            for trainer in offers.iter().map(|offer| offer.trainer) {
+                for group in groups(&self.near(request, trainer, &movable), wide) {
+                    let attempt = Attempt { request, trainer, group: &group, alike, depth };
+                    if self.attempt(&attempt, &mut search, moves) {
                         return true;
                     }
-                    if *left == 0 {
+                    if moves.left == 0 {
                         return false;
                     }
                 }
@@ -159,45 +170,31 @@ impl<'a> Batch<'a> {
         movable.iter().filter(stands).copied().take(MOVABLE_MAX).collect()
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn try_group(
-        &mut self,
-        request: usize,
-        search: &mut Search<'a>,
-        trainer: u32,
-        group: &[usize],
-        alike: bool,
-        depth: u32,
-        locked: &mut Vec<usize>,
-        journal: &mut Vec<(usize, Option<Placed>)>,
-        left: &mut u32,
-    ) -> bool {
-        let mark = journal.len();
-        let asides = self.lift(group);
+    fn attempt(&mut self, attempt: &Attempt<'_>, search: &mut Search<'a>, moves: &mut Moves) -> bool {
+        let mark = moves.journal.len();
+        let asides = self.lift(attempt.group);
         let olds: Vec<Offer> = asides.iter().map(|(_, placed)| placed.offer.clone()).collect();
-        journal.extend(asides.into_iter().map(|(other, placed)| (other, Some(placed))));
-        for offer in self.alternatives(search, trainer, left) {
-            let inner = journal.len();
-            self.book(request, search, offer);
-            journal.push((request, None));
-            locked.extend_from_slice(group);
-            let all = group
-                .iter()
-                .zip(&olds)
-                .all(|(&other, old)| self.replace(other, old, alike, depth - 1, locked, journal, left));
-            locked.truncate(locked.len() - group.len());
+        moves.journal.extend(asides.into_iter().map(|(other, placed)| (other, Some(placed))));
+        for offer in self.alternatives(search, attempt.trainer, moves) {
+            let inner = moves.journal.len();
+            self.book(attempt.request, search, offer);
+            moves.journal.push((attempt.request, None));
+            moves.locked.extend_from_slice(attempt.group);
+            let mut pairs = attempt.group.iter().zip(&olds);
+            let all = pairs.all(|(&other, old)| self.replace(other, old, attempt, moves));
+            moves.locked.truncate(moves.locked.len() - attempt.group.len());
             if all {
                 return true;
             }
-            self.undo(journal, inner);
+            self.undo(moves, inner);
         }
-        self.undo(journal, mark);
+        self.undo(moves, mark);
         false
     }
 
     /// The best choice of slots with a trainer, and those without one of its slots.
-    fn alternatives(&self, search: &mut Search<'a>, trainer: u32, left: &mut u32) -> Vec<Offer> {
-        let mut ask = |allowed: u64| if spend(left, 1) { search.ask_one(trainer, &self.ledger, allowed) } else { None };
+    fn alternatives(&self, search: &mut Search<'a>, trainer: u32, moves: &mut Moves) -> Vec<Offer> {
+        let mut ask = |allowed: u64| if moves.spend(1) { search.ask_one(trainer, &self.ledger, allowed) } else { None };
         let Some(first) = ask(u64::MAX) else { return Vec::new() };
         let mut offers = vec![first.clone()];
         for slot in &first.slots {
@@ -207,30 +204,20 @@ impl<'a> Batch<'a> {
         offers
     }
 
-    /// Finds another place for a booking that gave way: only one that is liked as well, if `alike`.
-    #[allow(clippy::too_many_arguments)]
-    fn replace(
-        &mut self,
-        request: usize,
-        old: &Offer,
-        alike: bool,
-        depth: u32,
-        locked: &mut Vec<usize>,
-        journal: &mut Vec<(usize, Option<Placed>)>,
-        left: &mut u32,
-    ) -> bool {
-        if !spend(left, QUESTION_TO_ALL) {
+    /// Finds another place for a booking that gave way: only one that is liked as well, if the attempt says so.
+    fn replace(&mut self, request: usize, old: &Offer, attempt: &Attempt<'_>, moves: &mut Moves) -> bool {
+        if !moves.spend(QUESTION_TO_ALL) {
             return false;
         }
         let mut search = self.search(request);
         let best = search.ask_all(&self.ledger, 1).offers.into_iter().next();
-        let keeps = |offer: &Offer| offer.keeps_trainer_of(old) && (!alike || offer.keeps_slots_of(old));
+        let keeps = |offer: &Offer| offer.keeps_trainer_of(old) && (!attempt.alike || offer.keeps_slots_of(old));
         if let Some(offer) = best.filter(keeps) {
             self.book(request, &search, offer);
-            journal.push((request, None));
+            moves.journal.push((request, None));
             return true;
         }
-        !alike && self.give_way(request, Some(old), depth, locked, journal, left)
+        !attempt.alike && self.give_way(request, Some(old), attempt.depth - 1, moves)
     }
 
     fn lift(&mut self, requests: &[usize]) -> Vec<(usize, Placed)> {
@@ -242,8 +229,8 @@ impl<'a> Batch<'a> {
         placed.into_iter().for_each(|(request, placed)| self.enter(request, placed));
     }
 
-    fn undo(&mut self, journal: &mut Vec<(usize, Option<Placed>)>, mark: usize) {
-        for (request, before) in journal.split_off(mark).into_iter().rev() {
+    fn undo(&mut self, moves: &mut Moves, mark: usize) {
+        for (request, before) in moves.journal.split_off(mark).into_iter().rev() {
             self.unbook(request);
             if let Some(placed) = before {
                 self.enter(request, placed);
@@ -404,13 +391,6 @@ impl Lessons {
         lessons.closed = closed.map(|day| outline.date(day)).collect();
         lessons
     }
-}
-
-/// Takes questions from the budget, if there are enough left.
-fn spend(left: &mut u32, questions: u32) -> bool {
-    let enough = *left >= questions;
-    *left = if enough { *left - questions } else { 0 };
-    enough
 }
 
 /// All groups of so many.

@@ -181,6 +181,13 @@ struct Bench<'a> {
     live: u64,
 }
 
+/// For each weekday the slot that is liked best, ascending.
+struct BestByDay {
+    slots: Vec<u8>,
+    /// Whether any other choice skips as many dates.
+    skips_alike: bool,
+}
+
 /// Slots of a weekday that are alike.
 struct Kind {
     skipped: usize,
@@ -243,34 +250,39 @@ impl Bench<'_> {
     }
 
     fn choice(&self, set: &WeekdaySet, skipped: usize, end: u16, rule: Rule) -> Option<Fit> {
-        if !self.is_possible(set, skipped, end, rule) {
-            return None;
-        }
+        let liked = self.best_by_day(set, skipped, end, rule)?;
         let narrow = if rule >= Rule::WeeklyCapacity { self.narrow_weeks(end) } else { Vec::new() };
+        let clashes = if rule >= Rule::StudentBusy { self.clashes(end) } else { Vec::new() };
+        if liked.skips_alike && narrow.is_empty() && clashes.is_empty() {
+            return Some(Fit { slots: liked.slots, skipped: skipped as u16 });
+        }
         let kinds: Vec<Vec<Kind>> =
             set.weekdays.iter().map(|&day| self.kinds(day, skipped, end, rule, &narrow)).collect();
-        if kinds.iter().any(Vec::is_empty) {
-            return None;
-        }
-        let clashes = if rule >= Rule::StudentBusy { self.clashes(end) } else { Vec::new() };
         let mut walk = Walk { kinds: &kinds, clashes: &clashes, weekdays: &set.weekdays, tried: 0, best: None };
         let room: Vec<i64> = narrow.iter().map(|&(_, room)| room).collect();
         walk.down(0, skipped, &room, &mut Vec::with_capacity(7));
         Some(Fit { slots: walk.best?, skipped: skipped as u16 })
     }
 
-    /// Whether every weekday has a slot that holds by itself, and the skipped dates can add up.
-    fn is_possible(&self, set: &WeekdaySet, skipped: usize, end: u16, rule: Rule) -> bool {
+    /// The best liked slot of every weekday that holds by itself; `None` if a weekday has none, or the skipped dates
+    /// can't add up.
+    fn best_by_day(&self, set: &WeekdaySet, skipped: usize, end: u16, rule: Rule) -> Option<BestByDay> {
+        let mut slots = Vec::with_capacity(set.weekdays.len());
         let (mut least, mut most) = (0, 0);
         for &weekday in &set.weekdays {
-            let skips = self.slots_of(weekday).filter_map(|slot| self.skips(slot, skipped, end, rule));
-            let bounds = skips.fold(None, |bounds: Option<(usize, usize)>, skips| {
-                Some(bounds.map_or((skips, skips), |(least, most)| (least.min(skips), most.max(skips))))
-            });
-            let Some(bounds) = bounds else { return false };
+            let mut bounds: Option<(usize, usize)> = None;
+            for slot in self.slots_of(weekday) {
+                let Some(skips) = self.skips(slot, skipped, end, rule) else { continue };
+                if bounds.is_none() {
+                    slots.push(slot as u8);
+                }
+                bounds = bounds.map_or(Some((skips, skips)), |(least, most)| Some((least.min(skips), most.max(skips))));
+            }
+            let bounds = bounds?;
             (least, most) = (least + bounds.0, most + bounds.1);
         }
-        (least..=most).contains(&skipped)
+        slots.sort_unstable();
+        (least..=most).contains(&skipped).then_some(BestByDay { slots, skips_alike: least == most })
     }
 
     /// How many dates a slot skips up to the last one, if it holds by itself until then.

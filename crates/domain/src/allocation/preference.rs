@@ -27,11 +27,14 @@ pub(crate) struct Offer {
 impl Offer {
     /// Better first, all but the id: that is only looked up for equals.
     fn compare(&self, other: &Self) -> Ordering {
+        self.compare_but_share(other).then(self.share.cmp(&other.share))
+    }
+
+    fn compare_but_share(&self, other: &Self) -> Ordering {
         (other.preferred.cmp(&self.preferred))
             .then(other.previous.cmp(&self.previous))
             .then_with(|| self.slots.cmp(&other.slots))
             .then(self.skipped.cmp(&other.skipped))
-            .then(self.share.cmp(&other.share))
     }
 
     /// Whether taking this instead of `old` is no step back for those who asked for a trainer or had one.
@@ -66,8 +69,7 @@ impl Best {
     /// The highest share with which an offer otherwise like this could still come in.
     pub(crate) fn share_max(&self, offer: &Offer) -> i64 {
         let last = self.offers.last().filter(|_| self.offers.len() >= self.max);
-        let alike = |last: &Offer| Offer { share: last.share, ..offer.clone() }.compare(last);
-        last.map_or(i64::MAX, |last| match alike(last) {
+        last.map_or(i64::MAX, |last| match offer.compare_but_share(last) {
             Ordering::Less => i64::MAX,
             Ordering::Equal => last.share,
             Ordering::Greater => i64::MIN,
@@ -75,14 +77,17 @@ impl Best {
     }
 
     /// Keeps an offer if it is among the best. Between equals the lower id wins.
-    pub(crate) fn add<'a>(&mut self, offer: Offer, id: impl Fn(u32) -> &'a str) {
+    pub(crate) fn add<'a>(&mut self, offer: &Offer, id: impl Fn(u32) -> &'a str) {
         let better = |kept: &Offer| {
-            let order = kept.compare(&offer).then_with(|| id(kept.trainer).cmp(id(offer.trainer)));
+            let order = kept.compare(offer).then_with(|| id(kept.trainer).cmp(id(offer.trainer)));
             order.is_le()
         };
+        if self.offers.len() >= self.max && self.offers.last().is_some_and(better) {
+            return;
+        }
         let at = self.offers.partition_point(better);
         if at < self.max {
-            self.offers.insert(at, offer);
+            self.offers.insert(at, offer.clone());
             self.offers.truncate(self.max);
         }
     }

@@ -10,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::Request;
 use super::bits;
 use super::judge::{Candidate, Fit, Question, busy_days, judge};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Touched};
 use super::lens::{Lens, SlotLens};
 use super::outline::{Outline, cells_of};
 use super::preference::{Best, Offer};
@@ -50,9 +50,49 @@ pub(crate) struct Verdict {
     pub(crate) offers: Vec<Offer>,
 }
 
-impl Verdict {
+/// A verdict in the making.
+struct Poll {
+    removed: [u32; Rule::ALL.len()],
+    best: Best,
+}
+
+impl Poll {
+    fn of(offers_max: usize) -> Self {
+        Self { removed: [0; Rule::ALL.len()], best: Best::of(offers_max) }
+    }
+
     fn remove(&mut self, rule: Rule, trainers: u32) {
         self.removed[rule as usize] += trainers;
+    }
+}
+
+/// A shard, a plan seen from its zone, and what stands in the way.
+struct Scene<'s> {
+    number: usize,
+    shard: &'s Shard,
+    outline: &'s Outline,
+    lens: &'s Lens,
+    ledger: &'s Ledger,
+    student_busy: &'s [Vec<u16>],
+    windows: &'s Windows,
+}
+
+impl Scene<'_> {
+    fn index(&self, at: usize) -> u32 {
+        index_of(self.number, at as u16)
+    }
+
+    /// The trainers of the shard the batch has given something, and who are in a set.
+    fn touched(&self, set: &[u64]) -> Vec<(usize, &Touched)> {
+        let touched = self.ledger.touched(self.index(0)..index_of(self.number + 1, 0));
+        let touched = touched.map(|(index, touched)| (usize::from(place_of(index).1), touched));
+        touched.filter(|&(at, _)| bits::has(set, at)).collect()
+    }
+
+    /// How many more sessions surely fit into any week of a trainer.
+    fn headroom(&self, at: usize) -> i32 {
+        let added = self.ledger.trainer(self.index(at)).map_or(0, |touched| i32::from(touched.peak()));
+        self.shard.headroom(at) - added
     }
 }
 
@@ -86,52 +126,61 @@ impl<'a> Search<'a> {
 
     /// Asks everybody, keeping the best `offers_max`.
     pub(crate) fn ask_all(&mut self, ledger: &Ledger, offers_max: usize) -> Verdict {
-        let mut verdict = Verdict { removed: [0; Rule::ALL.len()], offers: Vec::new() };
-        let mut best = Best::of(offers_max);
+        let mut poll = Poll::of(offers_max);
         let student_busy = self.student_busy(ledger);
         for (number, shard) in self.roster.shards().iter().enumerate() {
-            let Some(candidates) = self.candidates(shard, &mut verdict) else { continue };
-            if self.outline.is_none() {
-                verdict.remove(Rule::Availability, bits::count(&candidates));
-                continue;
-            }
+            let Some(candidates) = self.candidates(shard, &mut poll) else { continue };
             self.look_from(shard.zone);
-            self.ask_shard(number, shard, candidates, ledger, &student_busy, &mut verdict, &mut best);
+            let windows = self.windows(shard);
+            match self.scene(number, ledger, &student_busy, &windows) {
+                Some(scene) => self.ask_shard(&scene, candidates, &mut poll),
+                None => poll.remove(Rule::Availability, bits::count(&candidates)),
+            }
         }
-        verdict.offers = best.into_offers();
-        verdict
+        Verdict { removed: poll.removed, offers: poll.best.into_offers() }
     }
 
     /// Asks one trainer, on some of the slots only.
     pub(crate) fn ask_one(&mut self, trainer: u32, ledger: &Ledger, allowed: u64) -> Option<Offer> {
         let (number, at) = place_of(trainer);
         let shard = &self.roster.shards()[number];
-        self.outline.as_ref()?;
-        let fits = self.candidates(shard, &mut Verdict { removed: Default::default(), offers: Vec::new() })?;
-        if !bits::has(&fits, usize::from(at)) {
+        if !bits::has(&self.candidates(shard, &mut Poll::of(0))?, usize::from(at)) {
             return None;
         }
         self.look_from(shard.zone);
-        let student_busy = self.student_busy(ledger);
         if !self.known_windows.contains_key(&number) {
             self.known_windows.insert(number, self.windows(shard));
         }
-        let windows = self.known_windows.get(&number)?;
-        let fit = self.judge(number, at, ledger, &student_busy, windows, allowed)?.ok()?;
+        let student_busy = self.student_busy(ledger);
+        let scene = self.scene(number, ledger, &student_busy, self.known_windows.get(&number)?)?;
+        let fit = self.judge(&scene, at, allowed)?.ok()?;
         Some(self.offer(trainer, fit, ledger))
     }
 
+    /// A shard from whose zone the plan has been looked at; `None` if the student's zone is unknown.
+    fn scene<'s>(
+        &'s self,
+        number: usize,
+        ledger: &'s Ledger,
+        student_busy: &'s [Vec<u16>],
+        windows: &'s Windows,
+    ) -> Option<Scene<'s>> {
+        let shard = &self.roster.shards()[number];
+        let (outline, lens) = (self.outline.as_ref()?, self.lenses[shard.zone].as_ref()?);
+        Some(Scene { number, shard, outline, lens, ledger, student_busy, windows })
+    }
+
     /// The trainers of a shard who are active, teach the course and speak a language; counts the others.
-    fn candidates(&self, shard: &Shard, verdict: &mut Verdict) -> Option<Vec<u64>> {
+    fn candidates(&self, shard: &Shard, poll: &mut Poll) -> Option<Vec<u64>> {
         let mut set = shard.active().to_vec();
         let active = bits::count(&set);
-        verdict.remove(Rule::Inactive, shard.len() as u32 - active);
+        poll.remove(Rule::Inactive, shard.len() as u32 - active);
         match self.course.and_then(|course| shard.course(course)) {
             Some(teach) => bits::and(&mut set, teach),
             None => set.fill(0),
         }
         let teach = bits::count(&set);
-        verdict.remove(Rule::Course, active - teach);
+        poll.remove(Rule::Course, active - teach);
         if teach == 0 {
             return None;
         }
@@ -140,164 +189,126 @@ impl<'a> Search<'a> {
         languages.for_each(|language| bits::or(&mut speak, language));
         bits::and(&mut set, &speak);
         let left = bits::count(&set);
-        verdict.remove(Rule::Language, teach - left);
+        poll.remove(Rule::Language, teach - left);
         (left > 0).then_some(set)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn ask_shard(
-        &self,
-        number: usize,
-        shard: &Shard,
-        candidates: Vec<u64>,
-        ledger: &Ledger,
-        student_busy: &[Vec<u16>],
-        verdict: &mut Verdict,
-        best: &mut Best,
-    ) {
-        let windows = self.windows(shard);
-        let special = self.special(number, shard, &candidates);
-        let unavailable = self.surely_unavailable(shard, &special, &windows);
-        verdict.remove(Rule::Availability, bits::count(&unavailable));
-        for at in bits::members(&special).filter(|&at| !bits::has(&unavailable, at)) {
-            let at = at as u16;
-            match self.judge(number, at, ledger, student_busy, &windows, u64::MAX) {
-                Some(Ok(fit)) => best.add(self.offer(index_of(number, at), fit, ledger), |index| self.id(index)),
-                Some(Err(rule)) => verdict.remove(rule, 1),
-                None => {}
-            }
-        }
+    fn ask_shard(&self, scene: &Scene<'_>, candidates: Vec<u64>, poll: &mut Poll) {
+        let mut special = self.special(scene, &candidates);
         let mut plain = candidates;
         bits::minus(&mut plain, &special);
+        let unavailable = self.surely_unavailable(scene, &special);
+        poll.remove(Rule::Availability, bits::count(&unavailable));
+        bits::minus(&mut special, &unavailable);
+        self.judge_each(scene, bits::members(&special), poll);
         if !bits::is_empty(&plain) {
-            self.ask_plain(number, shard, plain, ledger, student_busy, &windows, verdict, best);
+            self.ask_plain(scene, plain, poll);
         }
     }
 
     /// Those who have to be judged one by one: days off during the plan, or asked for by name.
-    fn special(&self, number: usize, shard: &Shard, candidates: &[u64]) -> Vec<u64> {
-        let mut special = vec![0; shard.words];
-        let Some(outline) = &self.outline else { return special };
-        let Some((first, last)) = outline.extent() else { return special };
+    fn special(&self, scene: &Scene<'_>, candidates: &[u64]) -> Vec<u64> {
+        let mut special = vec![0; candidates.len()];
+        let Some((first, last)) = scene.outline.extent() else { return special };
+        let during = |&(from, until): &(i64, i64)| from < last && until > first;
         let mut off = candidates.to_vec();
-        bits::and(&mut off, shard.with_days_off());
+        bits::and(&mut off, scene.shard.with_days_off());
         for at in bits::members(&off) {
-            let during = |&(from, until): &(i64, i64)| from < last && until > first;
-            let off = shard.member(at as u16).is_some_and(|member| member.off.iter().any(during));
-            if off {
-                bits::put(&mut special, at, true);
-            }
+            let is_off = scene.shard.member(at as u16).is_some_and(|member| member.off.iter().any(during));
+            bits::put(&mut special, at, is_off);
         }
-        for (at_shard, at) in [self.preferred, self.previous].into_iter().flatten().map(place_of) {
-            if at_shard == number && bits::has(candidates, usize::from(at)) {
-                bits::put(&mut special, usize::from(at), true);
+        for (number, at) in [self.preferred, self.previous].into_iter().flatten().map(place_of) {
+            let at = usize::from(at);
+            if number == scene.number && bits::has(candidates, at) {
+                bits::put(&mut special, at, true);
             }
         }
         special
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn ask_plain(
-        &self,
-        number: usize,
-        shard: &Shard,
-        plain: Vec<u64>,
-        ledger: &Ledger,
-        student_busy: &[Vec<u16>],
-        windows: &[Vec<Vec<u64>>],
-        verdict: &mut Verdict,
-        best: &mut Best,
-    ) {
-        let (Some(outline), Some(lens)) = (&self.outline, &self.lenses[shard.zone]) else { return };
-        let mut holders = Holders::of(&self.legs, lens, plain, windows);
-        verdict.remove(Rule::Availability, holders.settle());
+    /// Those of a set who work when the first lessons would be, but aren't available for enough of them.
+    fn surely_unavailable(&self, scene: &Scene<'_>, set: &[u64]) -> Vec<u64> {
+        let mut unavailable = set.to_vec();
+        let firsts = || scene.outline.slots.iter().filter_map(|slot| slot.starts.first().copied());
+        let (Some(first), Some(last)) = (firsts().min(), firsts().max()) else { return vec![0; set.len()] };
+        let during = |&(from, until): &(i64, i64)| from < last + scene.outline.length && until > first;
+        for at in bits::members(set) {
+            if scene.shard.member(at as u16).is_none_or(|member| member.off.iter().any(during)) {
+                bits::put(&mut unavailable, at, false);
+            }
+        }
+        let mut hopeful = Holders::of_first_lessons(&self.legs, scene.lens, unavailable.clone(), scene.windows);
+        hopeful.settle();
+        bits::minus(&mut unavailable, hopeful.alive());
+        unavailable
+    }
+
+    /// Asks those without days off, all at once.
+    fn ask_plain(&self, scene: &Scene<'_>, plain: Vec<u64>, poll: &mut Poll) {
+        let mut holders = Holders::of(&self.legs, scene.lens, plain, scene.windows);
+        poll.remove(Rule::Availability, holders.settle());
         if bits::is_empty(holders.alive()) {
             return;
         }
         holders.drop_unplaceable();
-        verdict.remove(Rule::TimeOff, holders.settle());
-        let touched = ledger.touched(index_of(number, 0)..index_of(number + 1, 0));
-        let touched = touched.map(|(index, touched)| (usize::from(place_of(index).1), touched));
-        let touched: Vec<_> = touched.filter(|&(at, _)| bits::has(holders.alive(), at)).collect();
+        poll.remove(Rule::TimeOff, holders.settle());
+        let touched = scene.touched(holders.alive());
         holders.drop_busy(|cells, set| {
-            shard.drop_busy(set, cells);
+            scene.shard.drop_busy(set, cells);
             for (at, touched) in &touched {
                 if cells.iter().any(|&(key, weeks)| touched.calendar.busy(key) & weeks != 0) {
                     bits::put(set, *at, false);
                 }
             }
         });
-        verdict.remove(Rule::TrainerBusy, holders.settle());
-        holders.drop_student_busy(outline, student_busy);
-        verdict.remove(Rule::StudentBusy, holders.settle());
-        let level = self.level(ledger);
-        let sessions = self.request.plan.sessions;
-        let (mut weight, mut increment) = (0, share::increment(sessions, 0));
-        let none_touched = touched.is_empty();
-        self.ask_narrow(number, &mut holders, ledger, student_busy, windows, verdict, best);
-        holders.each_tier(outline.per_week, best.max(), |slots, trainers| {
-            let mut offer =
-                Offer { trainer: 0, preferred: false, previous: false, slots: slots.to_vec(), skipped: 0, share: 0 };
-            let mut share_max = best.share_max(&offer);
-            for at in bits::members(trainers) {
-                let index = index_of(number, at as u16);
-                let standing = shard.standing(at);
-                let share = if none_touched { standing.share } else { self.own_share(index, standing.share, ledger) };
-                if standing.weight != weight {
-                    (weight, increment) = (standing.weight, share::increment(sessions, standing.weight));
-                }
-                let share = share::effective(share, level, increment);
-                if share <= share_max {
-                    (offer.trainer, offer.share) = (index, share);
-                    best.add(offer.clone(), |index| self.id(index));
-                    share_max = best.share_max(&offer);
-                }
-            }
-        });
-    }
-
-    /// Those of a set who work when the first lessons would be, but aren't available for enough of them.
-    fn surely_unavailable(&self, shard: &Shard, set: &[u64], windows: &[Vec<Vec<u64>>]) -> Vec<u64> {
-        let mut unavailable = set.to_vec();
-        let (Some(outline), Some(lens)) = (&self.outline, &self.lenses[shard.zone]) else { return unavailable };
-        let firsts = || outline.slots.iter().filter_map(|slot| slot.starts.first().copied());
-        let (Some(first), Some(last)) = (firsts().min(), firsts().max()) else { return vec![0; set.len()] };
-        let during = |&(from, until): &(i64, i64)| from < last + outline.length && until > first;
-        for at in bits::members(set) {
-            if shard.member(at as u16).is_none_or(|member| member.off.iter().any(during)) {
-                bits::put(&mut unavailable, at, false);
-            }
-        }
-        let mut hopeful = Holders::of_first_lessons(&self.legs, lens, unavailable.clone(), windows);
-        hopeful.settle();
-        bits::minus(&mut unavailable, hopeful.alive());
-        unavailable
+        poll.remove(Rule::TrainerBusy, holders.settle());
+        holders.drop_student_busy(scene.outline, scene.student_busy);
+        poll.remove(Rule::StudentBusy, holders.settle());
+        self.ask_narrow(scene, &mut holders, poll);
+        let enough = poll.best.max();
+        holders
+            .each_tier(scene.outline.per_week, enough, |slots, who| self.offer_all(scene, slots, who, &mut poll.best));
     }
 
     /// Judges those of the remaining who have narrow weeks, and takes them out.
-    #[allow(clippy::too_many_arguments)]
-    fn ask_narrow(
-        &self,
-        number: usize,
-        holders: &mut Holders<'_>,
-        ledger: &Ledger,
-        student_busy: &[Vec<u16>],
-        windows: &[Vec<Vec<u64>>],
-        verdict: &mut Verdict,
-        best: &mut Best,
-    ) {
-        let shard = &self.roster.shards()[number];
-        let needed = self.lenses[shard.zone].as_ref().map_or(0, |lens| lens.week_max as i32);
-        let added =
-            |at: usize| ledger.trainer(index_of(number, at as u16)).map_or(0, |touched| i32::from(touched.peak()));
-        let untouched = ledger.is_empty();
-        let is_narrow = |at: &usize| shard.headroom(*at) - if untouched { 0 } else { added(*at) } < needed;
-        for at in bits::members(holders.alive()).filter(is_narrow).collect::<Vec<_>>() {
-            holders.take_out(at);
-            match self.judge(number, at as u16, ledger, student_busy, windows, u64::MAX) {
-                Some(Ok(fit)) => best.add(self.offer(index_of(number, at as u16), fit, ledger), |index| self.id(index)),
-                Some(Err(rule)) => verdict.remove(rule, 1),
+    fn ask_narrow(&self, scene: &Scene<'_>, holders: &mut Holders<'_>, poll: &mut Poll) {
+        let needed = scene.lens.week_max as i32;
+        let narrow: Vec<usize> = bits::members(holders.alive()).filter(|&at| scene.headroom(at) < needed).collect();
+        narrow.iter().for_each(|&at| holders.take_out(at));
+        self.judge_each(scene, narrow.into_iter(), poll);
+    }
+
+    fn judge_each(&self, scene: &Scene<'_>, who: impl Iterator<Item = usize>, poll: &mut Poll) {
+        for at in who {
+            match self.judge(scene, at as u16, u64::MAX) {
+                Some(Ok(fit)) => {
+                    poll.best.add(&self.offer(scene.index(at), fit, scene.ledger), |index| self.id(index));
+                }
+                Some(Err(rule)) => poll.remove(rule, 1),
                 None => {}
+            }
+        }
+    }
+
+    /// Offers the same slots with each of many trainers: only their shares differ.
+    fn offer_all(&self, scene: &Scene<'_>, slots: &[u8], trainers: &[u64], best: &mut Best) {
+        let mut offer =
+            Offer { trainer: 0, preferred: false, previous: false, slots: slots.to_vec(), skipped: 0, share: 0 };
+        let (level, sessions) = (self.level(scene.ledger), self.request.plan.sessions);
+        let (mut weight, mut increment) = (0, share::increment(sessions, 0));
+        let untouched = scene.ledger.is_empty();
+        let mut share_max = best.share_max(&offer);
+        for at in bits::members(trainers) {
+            let (index, standing) = (scene.index(at), scene.shard.standing(at));
+            let own = if untouched { standing.share } else { own_share(index, standing.share, scene.ledger) };
+            if standing.weight != weight {
+                (weight, increment) = (standing.weight, share::increment(sessions, standing.weight));
+            }
+            let share = share::effective(own, level, increment);
+            if share <= share_max {
+                (offer.trainer, offer.share) = (index, share);
+                best.add(&offer, |index| self.id(index));
+                share_max = best.share_max(&offer);
             }
         }
     }
@@ -314,21 +325,12 @@ impl<'a> Search<'a> {
         lens.slots.iter().map(of_slot).collect()
     }
 
-    fn judge(
-        &self,
-        number: usize,
-        at: u16,
-        ledger: &Ledger,
-        student_busy: &[Vec<u16>],
-        windows: &[Vec<Vec<u64>>],
-        allowed: u64,
-    ) -> Option<Result<Fit, Rule>> {
-        let shard = &self.roster.shards()[number];
-        let member = shard.member(at)?;
-        let touched = ledger.trainer(index_of(number, at));
-        let (outline, lens) = (self.outline.as_ref()?, self.lenses[shard.zone].as_ref()?);
+    fn judge(&self, scene: &Scene<'_>, at: u16, allowed: u64) -> Option<Result<Fit, Rule>> {
+        let &Scene { shard, outline, lens, student_busy, windows, .. } = scene;
+        let candidate =
+            Candidate { shard, at, member: shard.member(at)?, touched: scene.ledger.trainer(scene.index(at.into())) };
         let question = Question { outline, lens, cells: &self.cells, student_busy, windows, allowed };
-        Some(judge(&question, &Candidate { shard, at, member, touched }))
+        Some(judge(&question, &candidate))
     }
 
     fn offer(&self, trainer: u32, fit: Fit, ledger: &Ledger) -> Offer {
@@ -355,13 +357,8 @@ impl<'a> Search<'a> {
 
     /// The share a trainer is judged by.
     fn share(&self, trainer: u32, ledger: &Ledger) -> i64 {
-        let share = self.own_share(trainer, self.roster.member_at(trainer).share, ledger);
+        let share = own_share(trainer, self.roster.member_at(trainer).share, ledger);
         share::effective(share, self.level(ledger), self.increment(trainer))
-    }
-
-    /// A trainer's share with what the batch has added.
-    fn own_share(&self, trainer: u32, before: Option<i64>, ledger: &Ledger) -> Option<i64> {
-        ledger.trainer(trainer).map_or(before, |touched| touched.share)
     }
 
     fn id(&self, trainer: u32) -> &str {
@@ -383,4 +380,9 @@ impl<'a> Search<'a> {
         let slots = self.cells.iter().enumerate();
         slots.map(|(slot, cells)| busy_days(outline, slot, cells, busy)).collect()
     }
+}
+
+/// A trainer's share, with what the batch has added.
+fn own_share(trainer: u32, before: Option<i64>, ledger: &Ledger) -> Option<i64> {
+    ledger.trainer(trainer).map_or(before, |touched| touched.share)
 }

@@ -554,3 +554,39 @@ fn check_booking_alone(world: &World, request: &Request, booking: &Booking) {
     };
     assert_eq!(reserved_time(schedule.occurrences()), booking.reserved);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plans_that_no_calendar_holds_are_waitlisted_without_a_panic(world in world(), which in 0usize..6) {
+        let mut world = world;
+        let everybody = world.trainers.len() as u32;
+        let plan = &mut world.request.plan;
+        match which {
+            0 => world.closures = vec![Closure { from: day(-9), until: Date::MAX, name: "for good".to_owned() }],
+            1 => plan.start_date = date(9999, 12, 30),
+            2 => plan.per_week = 7,
+            3 => plan.slots.clear(),
+            4 => world.request.time_zone = "Mars/Olympus".to_owned(),
+            _ => world.trainers.iter_mut().for_each(|state| state.trainer.time_zone = "Mars/Olympus".to_owned()),
+        }
+        prop_assume!(which != 2 || world.request.plan.slots.len() < 7);
+        let decision = world.roster().allocate(std::slice::from_ref(&world.request), world.now).remove(0);
+        prop_assert!(matches!(decision, Decision::Waitlisted(_)));
+        let receipt = receipt(&decision);
+        prop_assert_eq!(receipt.removed.values().sum::<u32>(), everybody);
+        prop_assert!(which != 5 || receipt.removed.get(&Rule::Inactive) == Some(&everybody));
+    }
+}
+
+#[test]
+fn a_receipt_names_its_rules() {
+    let receipt = Receipt { removed: [(Rule::TimeOff, 2)].into(), ..Receipt::default() };
+    let json = serde_json::to_value(&receipt).unwrap();
+    assert_eq!(json["removed"], serde_json::json!({ "time-off": 2 }));
+    assert_eq!(serde_json::from_value::<Receipt>(json).unwrap(), receipt);
+    for rule in Rule::ALL {
+        assert_eq!(serde_json::to_value(rule).unwrap(), rule.name());
+    }
+}

@@ -10,6 +10,9 @@ use super::writer::Writer;
 use crate::platform::PlatformError;
 
 /// Takes or renews a lease until `now + ttl`; false while another holds it.
+///
+/// One held for longer than that was taken by a clock that has been set back since: nobody waits
+/// for the old time to come again.
 pub(super) async fn take(
     writer: &Writer,
     name: &str,
@@ -19,7 +22,7 @@ pub(super) async fn take(
 ) -> Result<bool, PlatformError> {
     const SQL: &str = "INSERT INTO leases (name, holder, held_until) VALUES (?1, ?2, ?3)
         ON CONFLICT DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
-        WHERE holder = excluded.holder OR held_until <= ?4";
+        WHERE holder = excluded.holder OR held_until <= ?4 OR held_until > excluded.held_until";
     let until = now.saturating_add(ttl).unwrap_or(Timestamp::MAX);
     let mut writing = writer.begin().await.map_err(platform_error)?;
     let query = sqlx::query(SQL).bind(name.to_owned()).bind(holder.to_owned()).bind(instant(until)).bind(instant(now));
@@ -37,5 +40,12 @@ pub(super) async fn give_back(writer: &Writer, name: &str, holder: &str) -> Resu
         .execute(writing.connection())
         .await
         .map_err(platform_error)?;
+    writing.commit().await.map_err(platform_error)
+}
+
+/// Frees every lease: for whoever knows that nobody is left who holds one.
+pub(super) async fn free_all(writer: &Writer) -> Result<(), PlatformError> {
+    let mut writing = writer.begin().await.map_err(platform_error)?;
+    sqlx::query("DELETE FROM leases").execute(writing.connection()).await.map_err(platform_error)?;
     writing.commit().await.map_err(platform_error)
 }

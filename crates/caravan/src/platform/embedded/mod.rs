@@ -194,6 +194,15 @@ impl Embedded {
         backup::backup(&self.file, target).await
     }
 
+    /// Frees what an earlier process that ran workers may have left held when it died. It is gone:
+    /// only one at a time has the lock.
+    ///
+    /// # Errors
+    /// If the database can't be written.
+    pub async fn take_over(&self, _lock: &WorkersLock) -> Result<(), PlatformError> {
+        leases::free_all(&self.store.writer).await
+    }
+
     /// Closes all connections, the last of which tidies the write-ahead log away. Not needed for
     /// anything to be durable.
     pub async fn close(&self) {

@@ -58,6 +58,14 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     outbox::append(connection, &transaction.outbox, &told).await
 }
 
+/// Undoes what was written so far, to see what others have: the transaction has lost, and only
+/// its refusal is still to be put in words.
+async fn undo(connection: &mut SqliteConnection) -> Result<(), CommitError> {
+    sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(commit_error)?;
+    sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map_err(commit_error)?;
+    Ok(())
+}
+
 /// The conflict about things that are no trainer's.
 fn changed(what: impl Into<String>) -> CommitError {
     CommitError::Conflict { what: what.into(), trainers: Vec::new() }

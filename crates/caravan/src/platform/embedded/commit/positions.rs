@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::count;
+use super::{count, undo};
 use crate::platform::embedded::bulk::Bulk;
 use crate::platform::embedded::rows::stored;
 use crate::platform::embedded::sqlite::commit_error;
@@ -75,25 +75,26 @@ pub(super) async fn advance(
     if advanced + begun == count(advances) { Ok(()) } else { Err(moved(connection, group, advances).await?) }
 }
 
-/// Names the positions that are not where this transaction has put them.
+/// Names the positions that are not where they were.
 async fn moved(
     connection: &mut SqliteConnection,
     group: &str,
     advances: &[Advance],
 ) -> Result<CommitError, CommitError> {
     const SQL: &str = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = ?1";
+    undo(connection).await?;
     let stored: Vec<(String, i64, i64)> =
         sqlx::query_as(SQL).bind(group).fetch_all(connection).await.map_err(commit_error)?;
     let found = |advance: &Advance| {
         let at = |(topic, partition, _): &&(String, i64, i64)| {
             topic == advance.at.topic.name() && *partition == i64::from(advance.at.partition)
         };
-        stored.iter().find(at).map_or(0, |(_, _, next)| *next)
+        stored.iter().find(at).map(|(_, _, next)| *next)
     };
     let moved: Vec<_> = advances
         .iter()
-        .map(|advance| (advance, found(advance)))
-        .filter(|(advance, next)| u64::try_from(*next) != Ok(advance.to))
+        .filter_map(|advance| Some((advance, found(advance)?)))
+        .filter(|(advance, next)| u64::try_from(*next) != Ok(advance.from))
         .map(|(advance, next)| {
             format!("{group} {}/{} to {next} (was {})", advance.at.topic, advance.at.partition, advance.from)
         })

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::trainers_changed;
+use super::{trainers_changed, undo};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::reads::{STUDENT_PARTY, TRAINER_PARTY};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
@@ -77,8 +77,7 @@ async fn taken(
                        CROSS JOIN reservations r ON r.party = asked.value ->> 0 AND r.key = asked.value ->> 1
                        WHERE r.busy & (asked.value ->> 2) <> 0";
     // What this transaction itself has reserved must not count.
-    sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(commit_error)?;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(commit_error)?;
+    undo(connection).await?;
     let asked: Vec<_> = rows.iter().map(|((party, key), bits)| (party, key, bits.busy.cast_signed())).collect();
     let query = sqlx::query_scalar(SQL).bind(json_list(&asked));
     let taken: BTreeSet<String> = query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();

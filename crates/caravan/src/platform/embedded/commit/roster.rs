@@ -73,7 +73,7 @@ async fn change(connection: &mut SqliteConnection, known: &[&TrainerEdit], versi
         return Ok(());
     }
     let expected: Vec<_> =
-        known.iter().map(|edit| (edit.trainer.trainer_id.as_str(), read_at(edit) + 1)).collect();
+        known.iter().map(|edit| (edit.trainer.trainer_id.as_str(), read_at(edit))).collect();
     Err(trainers::not_at(connection, &expected).await?)
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::{count, trainers_changed};
+use super::{count, trainers_changed, undo};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::sqlite::commit_error;
 use crate::platform::transaction::{CommitError, TrainerTouch};
@@ -29,23 +29,24 @@ pub(super) async fn touch(connection: &mut SqliteConnection, touches: &[TrainerT
     if touched == count(touches) {
         return Ok(());
     }
-    let expected: Vec<_> = touches.iter().map(|touch| (touch.trainer_id.as_str(), touch.version + 1)).collect();
-    Err(not_at(connection, &expected).await?)
+    let read_at: Vec<_> = touches.iter().map(|touch| (touch.trainer_id.as_str(), touch.version)).collect();
+    Err(not_at(connection, &read_at).await?)
 }
 
-/// The conflict of the trainers that are not at the version they would be at now.
+/// The conflict of the trainers that are no longer at the version they were read at.
 pub(super) async fn not_at(
     connection: &mut SqliteConnection,
-    expected: &[(&str, i64)],
+    read_at: &[(&str, i64)],
 ) -> Result<CommitError, CommitError> {
     const SQL: &str = "SELECT asked.value ->> 0 FROM json_each(?1) AS asked
                        LEFT JOIN trainers t ON t.id = asked.value ->> 0 WHERE t.version IS NOT asked.value ->> 1";
-    let query = sqlx::query_scalar(SQL).bind(json_list(expected));
+    undo(connection).await?;
+    let query = sqlx::query_scalar(SQL).bind(json_list(read_at));
     let mut trainers: BTreeSet<String> =
         query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
     if trainers.is_empty() {
         // One was named twice: all of them are to be looked at again.
-        trainers = expected.iter().map(|(id, _)| (*id).to_owned()).collect();
+        trainers = read_at.iter().map(|(id, _)| (*id).to_owned()).collect();
     }
     Ok(trainers_changed(trainers))
 }
