@@ -101,7 +101,11 @@ async fn a_later_schema_an_older_one_and_another_builds_are_told_apart() {
     execute(&file, "UPDATE caravan_migrations SET checksum = x'00'").await;
     assert!(matches!(refusal(options.clone()).await, OpenError::OtherBuild { version, .. } if version == known));
 
-    execute(&file, "INSERT INTO caravan_migrations SELECT 999, 'later', installed_on, true, checksum, 1 FROM caravan_migrations").await;
+    execute(
+        &file,
+        "INSERT INTO caravan_migrations SELECT 999, 'later', installed_on, true, checksum, 1 FROM caravan_migrations",
+    )
+    .await;
     let refused = refusal(options.clone()).await;
     assert!(matches!(refused, OpenError::TooNew { found: 999, known: told, .. } if told == known), "{refused}");
     assert!(refused.to_string().contains("upgrade caravan"), "{refused}");

@@ -2,6 +2,7 @@
 //! never moved: a person decides.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -21,7 +22,7 @@ pub(super) fn find(party: &Party<'_>, closures: &[(Date, Date)], now: i64, tally
         let found = contradiction(party, plan, lesson, closures).or_else(|| {
             too_many.contains(&index).then(|| "the trainer's week has more sessions than their limit today".to_owned())
         });
-        tally.must(found.is_none(), session_id(plan, lesson), || {
+        tally.must(found.is_none(), SessionOf(plan, lesson), || {
             format!("at {} with {}: {}", shown(lesson.start), party.name, found.unwrap_or_default())
         });
     }
@@ -62,11 +63,15 @@ fn beyond_the_limit(lessons: &[(&PartyPlan<'_>, &Lesson)], today: &Terms) -> Has
     beyond
 }
 
-/// The id the session has, or will have once it stands in the calendar.
-fn session_id(plan: &PartyPlan<'_>, lesson: &Lesson) -> String {
-    let purchase_id = &plan.allocation.purchase_id;
-    purchase_id.parse::<Uuid>().map_or_else(
-        |_| purchase_id.clone(),
-        |id| Uuid::new_v5(&id, format!("session:{}", lesson.ordinal).as_bytes()).to_string(),
-    )
+/// The id the session has, or will have once it stands in the calendar; made when it is shown.
+struct SessionOf<'a>(&'a PartyPlan<'a>, &'a Lesson);
+
+impl fmt::Display for SessionOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(plan, lesson) = self;
+        match plan.allocation.purchase_id.parse::<Uuid>() {
+            Ok(id) => Uuid::new_v5(&id, format!("session:{}", lesson.ordinal).as_bytes()).fmt(f),
+            Err(_) => f.write_str(&plan.allocation.purchase_id),
+        }
+    }
 }

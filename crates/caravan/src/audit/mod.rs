@@ -42,7 +42,7 @@ const RECORDS_IN_PAGE: usize = 500;
 /// Purchases in a page, with their allocations and sessions.
 const PURCHASES_IN_PAGE: usize = 250;
 /// Trainers or students in a page, with their plans and reserved time.
-const PARTIES_IN_PAGE: usize = 100;
+const PARTIES_IN_PAGE: usize = 50;
 
 /// By what, and how much of it is told.
 #[derive(Clone, Copy, Debug)]

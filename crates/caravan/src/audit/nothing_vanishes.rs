@@ -98,15 +98,12 @@ pub(super) fn judge(
             }
             let origin = SetAsideEvidence { group: group.to_owned(), offset: record.offset };
             let owed = if set_aside.contains(&origin) { Ok(()) } else { done(duty, passed, &outcomes) };
-            tally.must(owed.is_ok(), place(record), || {
+            let (topic, partition, offset) = (&record.topic, record.partition, record.offset);
+            tally.must(owed.is_ok(), format_args!("{topic}/{partition}@{offset}"), || {
                 format!("{group} has passed it, it is no dead letter, and {}", owed.err().unwrap_or_default())
             });
         }
     }
-}
-
-fn place(record: &RecordEvidence) -> String {
-    format!("{}/{}@{}", record.topic, record.partition, record.offset)
 }
 
 fn has_passed(positions: &[PositionEvidence], group: &str, record: &RecordEvidence) -> bool {

@@ -25,24 +25,26 @@ pub(super) struct Party<'a> {
     pub(super) today: Option<Terms>,
 }
 
-/// The parties of a page.
-pub(super) fn parties<'a>(kind: PartyKind, page: &'a PartyPage, zones: &mut Zones) -> Vec<Party<'a>> {
+/// The parties of a page, each understood only when its turn comes.
+pub(super) fn parties<'a>(
+    kind: PartyKind,
+    page: &'a PartyPage,
+    zones: &'a mut Zones,
+) -> impl Iterator<Item = Party<'a>> {
     let mut ids: Vec<&str> = page.plans.iter().map(|plan| plan.party.as_str()).collect();
     ids.extend(page.reservations.iter().map(|reservation| reservation.party.as_str()));
     ids.sort_unstable();
     ids.dedup();
-    ids.into_iter()
-        .map(|id| {
-            let plans = run_of(&page.plans, id, |plan| &plan.party);
-            let trainer = run_of(&page.trainers, id, |trainer| &trainer.id).first();
-            Party {
-                name: format!("{}:{id}", kind.name()),
-                plans: plans.iter().filter_map(|plan| read(plan, zones)).collect(),
-                reservations: run_of(&page.reservations, id, |reservation| &reservation.party),
-                today: trainer.and_then(|trainer| Terms::of_today(trainer, zones).ok()),
-            }
-        })
-        .collect()
+    ids.into_iter().map(move |id| {
+        let plans = run_of(&page.plans, id, |plan| &plan.party);
+        let trainer = run_of(&page.trainers, id, |trainer| &trainer.id).first();
+        Party {
+            name: format!("{}:{id}", kind.name()),
+            plans: plans.iter().filter_map(|plan| read(plan, zones)).collect(),
+            reservations: run_of(&page.reservations, id, |reservation| &reservation.party),
+            today: trainer.and_then(|trainer| Terms::of_today(trainer, zones).ok()),
+        }
+    })
 }
 
 fn read<'a>(plan: &'a PlanEvidence, zones: &mut Zones) -> Option<PartyPlan<'a>> {

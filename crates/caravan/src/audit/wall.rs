@@ -121,20 +121,25 @@ pub(super) fn monday_of(date: Date) -> Date {
 
 /// The minutes of a week in which something holds.
 #[derive(Clone, Debug)]
-pub(super) struct WeekMinutes(Vec<bool>);
+pub(super) struct WeekMinutes(Vec<u64>);
 
 impl WeekMinutes {
     /// None of them.
     pub(super) fn none() -> Self {
-        Self(vec![false; WEEK as usize])
+        Self(vec![0; (WEEK as usize).div_ceil(64)])
     }
 
     /// Adds the minutes from `from` on until `until` (an earlier `until` is the next day's) of a weekday.
     pub(super) fn add(&mut self, weekday: i64, from: i64, until: i64) {
         let end = if until <= from { until + DAY } else { until };
         for minute in from..end {
-            self.0[(weekday * DAY + minute).rem_euclid(WEEK) as usize] = true;
+            let minute = (weekday * DAY + minute).rem_euclid(WEEK) as usize;
+            self.0[minute / 64] |= 1 << (minute % 64);
         }
+    }
+
+    fn holds(&self, minute: usize) -> bool {
+        self.0[minute / 64] >> (minute % 64) & 1 == 1
     }
 
     /// Whether it holds in every minute of a lesson, as a wall clock in `zone` shows them.
@@ -146,7 +151,7 @@ impl WeekMinutes {
         let clocks_change = (first + minutes - 1).rem_euclid(WEEK) != last;
         (0..minutes).all(|passed| {
             let shown = if clocks_change { minute_of_week(zone, lesson.start + passed * 60) } else { Some(first + passed) };
-            shown.is_some_and(|minute| self.0[minute.rem_euclid(WEEK) as usize])
+            shown.is_some_and(|minute| self.holds(minute.rem_euclid(WEEK) as usize))
         })
     }
 }

@@ -15,7 +15,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use caravan_domain::event::{Headers, Topic};
-use caravan_domain::purchase::PurchaseStatus;
 use caravan_domain::window::today;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -105,19 +104,17 @@ pub async fn run(ground: Ground<'_>, options: Options, progress: &dyn Progress) 
     past::live_through(&bench).await?;
 
     let bytes_before = floor.database_bytes().await?;
-    let waiting_before = bench.waiting().await?;
     floor.note_start().await?;
     progress.begin("backlog", u64::from(purchases));
     let (took, rss_bytes) = bench.backlog().await?;
     floor.note_end().await?;
     let database_bytes = floor.database_bytes().await?.saturating_sub(bytes_before);
-    let waiting = bench.waiting().await?.saturating_sub(waiting_before);
 
     progress.begin("steady rate", u64::from(steady::RATE * steady_seconds));
     let latencies = steady::measure(&bench).await?;
     let rss_bytes_max = memory::peak();
     progress.begin("floor", u64::from(purchases));
-    let floor_took = floor::measure(floor, progress).await?;
+    let written = floor::measure(floor, progress).await?;
     Ok(Measured {
         topology,
         purchases: u64::from(purchases),
@@ -125,8 +122,8 @@ pub async fn run(ground: Ground<'_>, options: Options, progress: &dyn Progress) 
         sessions,
         history: u64::from(history),
         took,
-        allocated_share: 1.0 - waiting as f64 / f64::from(purchases.max(1)),
-        floor_took,
+        allocated_share: written.allocated as f64 / f64::from(purchases.max(1)),
+        floor_took: written.took,
         latencies,
         steady_rate: steady::RATE,
         rss_bytes_max,
@@ -220,13 +217,6 @@ impl Bench<'_> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-    }
-
-    /// How many purchases have no trainer.
-    async fn waiting(&self) -> Result<u64, PlatformError> {
-        let totals = self.platform.store.totals().await?;
-        let of = |status: PurchaseStatus| totals.purchases.get(status.name()).copied().unwrap_or(0);
-        Ok(of(PurchaseStatus::Created) + of(PurchaseStatus::Waitlisted))
     }
 }
 

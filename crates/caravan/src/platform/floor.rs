@@ -26,6 +26,8 @@ pub trait Floor: Send {
 pub struct Written {
     /// How many purchases with all that belongs to them.
     pub purchases: usize,
+    /// How many of them have a trainer.
+    pub allocated: usize,
     /// How long writing took, without the reading before it.
     pub took: Duration,
 }

@@ -86,7 +86,9 @@ pub(crate) async fn whatever_part_fails_nothing_stays(world: &World) {
         ("a position moved", |all| all.advances[0].from = 0),
         ("a purchase is there", |all| all.effects.purchases.push(purchase("pay_waiting", "stu_1"))),
         ("a purchase is not there", |all| all.effects.allocations[0].purchase_id = purchase("pay_none", "stu_1").id),
-        ("a purchase has a trainer", |all| all.effects.allocations[0].purchase_id = purchase("pay_allocated", "stu_1").id),
+        ("a purchase has a trainer", |all| {
+            all.effects.allocations[0].purchase_id = purchase("pay_allocated", "stu_1").id
+        }),
         ("a time is taken", |all| all.effects.allocations[0].reserved = lesson(instant("2027-01-05T12:15:00Z"), 30)),
         ("nobody to wait", |all| all.effects.waitlistings[0].purchase_id = purchase("pay_none", "stu_1").id),
         ("the allocated waits", |all| all.effects.waitlistings[0].purchase_id = purchase("pay_allocated", "stu_1").id),

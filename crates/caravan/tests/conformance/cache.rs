@@ -57,9 +57,8 @@ pub(crate) async fn no_race_leaves_an_outdated_answer(world: &World) {
         }
         hits
     };
-    let readers: Vec<_> = (0..3)
-        .map(|_| tokio::spawn(reader(Arc::clone(&cache), Arc::clone(&truth), Arc::clone(&handled))))
-        .collect();
+    let readers: Vec<_> =
+        (0..3).map(|_| tokio::spawn(reader(Arc::clone(&cache), Arc::clone(&truth), Arc::clone(&handled)))).collect();
     for round in 1..=ROUNDS {
         truth.store(round, Ordering::SeqCst);
         tokio::task::yield_now().await;

@@ -47,7 +47,8 @@ pub(crate) async fn shifted_overlaps_of_a_student_are_refused(world: &World) {
 pub(crate) async fn times_that_only_touch_are_not(world: &World) {
     world.commit(new_trainers(&["trn_1"])).await;
     // Before, after, a week later, 64 weeks later, and before 1970 as far as bits go.
-    for (number, shift) in [0, -60, 60, 7 * 24 * 60, 64 * 7 * 24 * 60, -(64 * 50) * 7 * 24 * 60].into_iter().enumerate() {
+    for (number, shift) in [0, -60, 60, 7 * 24 * 60, 64 * 7 * 24 * 60, -(64 * 50) * 7 * 24 * 60].into_iter().enumerate()
+    {
         let new = purchase(&format!("pay_{number}"), "stu_1");
         world.commit(purchases(vec![new.clone()])).await;
         let starts_at = minutes_later(instant(NINE), shift);
@@ -72,7 +73,8 @@ pub(crate) async fn one_transaction_cannot_book_a_time_twice(world: &World) {
 pub(crate) async fn of_many_racers_from_two_sides_one_wins(world: &World) {
     const RACERS: i64 = 16;
     world.commit(new_trainers(&["trn_1"])).await;
-    let racers: Vec<_> = (0..RACERS).map(|number| purchase(&format!("pay_{number}"), &format!("stu_{number}"))).collect();
+    let racers: Vec<_> =
+        (0..RACERS).map(|number| purchase(&format!("pay_{number}"), &format!("stu_{number}"))).collect();
     world.commit(purchases(racers.clone())).await;
     let races = (0..).zip(racers).map(|(number, new)| {
         let side = if number % 2 == 0 { &world.here } else { &world.beside };

@@ -2,7 +2,9 @@ use caravan::platform::rows::{PurchaseFilter, SessionFilter};
 use caravan_domain::purchase::PurchaseStatus;
 use jiff::civil::date;
 
-use crate::world::{World, allocation, allocations, instant, lesson, minutes_later, new_trainers, purchase, purchases, window, windows};
+use crate::world::{
+    World, allocation, allocations, instant, lesson, minutes_later, new_trainers, purchase, purchases, window, windows,
+};
 
 pub(crate) async fn purchases_page_in_the_order_of_their_recording(world: &World) {
     let payments: Vec<_> = (0..7).map(|number| format!("pay_{number}")).collect();

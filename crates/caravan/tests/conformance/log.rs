@@ -126,7 +126,9 @@ pub(crate) async fn fetch_goes_by_time_across_partitions_within_its_limits(world
     let keys = keys();
     let start = instant("2026-11-23T10:00:00Z");
     let records: Vec<_> = (0..300)
-        .map(|number| timed(&keys[number % 3], &format!("{number:03}"), minutes_later(start, i64::try_from(number).unwrap())))
+        .map(|number| {
+            timed(&keys[number % 3], &format!("{number:03}"), minutes_later(start, i64::try_from(number).unwrap()))
+        })
         .collect();
     world.here.log.publish(&records).await.unwrap();
     let mut from = from_start();
@@ -166,7 +168,8 @@ pub(crate) async fn a_large_record_comes_alone(world: &World) {
 pub(crate) async fn trimmed_records_leave_a_gap_that_reading_passes(world: &World) {
     let [key, ..] = keys();
     let start = instant("2026-11-23T10:00:00Z");
-    let records: Vec<_> = (0..10).map(|number| timed(&key, &number.to_string(), minutes_later(start, number))).collect();
+    let records: Vec<_> =
+        (0..10).map(|number| timed(&key, &number.to_string(), minutes_later(start, number))).collect();
     world.here.log.publish(&records).await.unwrap();
     let consumed = BTreeMap::from([(at(0), 6)]);
     assert_eq!(world.here.log.trim(&consumed, minutes_later(start, 100)).await.unwrap(), 6);
@@ -186,7 +189,9 @@ pub(crate) async fn trim_keeps_what_is_young_or_unread(world: &World) {
     let keys = keys();
     let start = instant("2026-11-23T10:00:00Z");
     let records: Vec<_> = (0..30_usize)
-        .map(|number| timed(&keys[number % 3], &number.to_string(), minutes_later(start, i64::try_from(number).unwrap())))
+        .map(|number| {
+            timed(&keys[number % 3], &number.to_string(), minutes_later(start, i64::try_from(number).unwrap()))
+        })
         .collect();
     world.here.log.publish(&records).await.unwrap();
     let consumed = BTreeMap::from([(at(0), 10), (at(1), 2)]);

@@ -4,7 +4,8 @@ use caravan_domain::event::Topic;
 use crate::world::{World, record};
 
 pub(crate) async fn rows_come_in_order_until_they_are_forgotten(world: &World) {
-    let records: Vec<_> = (0..700).map(|number| record(Topic::PurchaseCreated, Some("k"), &number.to_string())).collect();
+    let records: Vec<_> =
+        (0..700).map(|number| record(Topic::PurchaseCreated, Some("k"), &number.to_string())).collect();
     for part in records.chunks(350) {
         world.commit(Transaction { outbox: part.to_vec(), ..Transaction::default() }).await;
     }

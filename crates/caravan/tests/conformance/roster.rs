@@ -2,7 +2,9 @@ use caravan::platform::transaction::{Effects, TrainerEdit, TrainerTouch};
 use caravan_domain::trainer::Closure;
 use jiff::civil::date;
 
-use crate::world::{World, allocation, allocations, effects, instant, lesson, new_trainers, purchase, purchases, trainer};
+use crate::world::{
+    World, allocation, allocations, effects, instant, lesson, new_trainers, purchase, purchases, trainer,
+};
 
 fn roster(roster: Vec<TrainerEdit>) -> caravan::platform::transaction::Transaction {
     effects(Effects { roster, ..Effects::default() })

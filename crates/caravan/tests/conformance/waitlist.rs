@@ -3,7 +3,9 @@ use caravan_domain::purchase::PurchaseStatus;
 
 use crate::world::{World, effects, minutes_later, now, purchase, purchases, waitlisting};
 
-fn waits(waitlistings: Vec<caravan::platform::transaction::NewWaitlisting>) -> caravan::platform::transaction::Transaction {
+fn waits(
+    waitlistings: Vec<caravan::platform::transaction::NewWaitlisting>,
+) -> caravan::platform::transaction::Transaction {
     effects(Effects { waitlistings, ..Effects::default() })
 }
 

@@ -6,8 +6,8 @@ use jiff::civil::date;
 use uuid::Uuid;
 
 use crate::world::{
-    START, World, allocation, allocations, effects, instant, lesson, minutes_later, new_trainers, purchase, purchases, window,
-    windows,
+    START, World, allocation, allocations, effects, instant, lesson, minutes_later, new_trainers, purchase, purchases,
+    window, windows,
 };
 
 async fn sessions(world: &World, id: Uuid) -> Vec<(u32, String)> {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use caravan::platform::Platform;
 use caravan::platform::log::{NewRecord, TopicPartition};
 use caravan::platform::transaction::{
-    CommitError, Effects, NewAllocation, NewDeadLetter, NewPurchase, NewSession, NewWaitlisting, Transaction,
-    TrainerEdit, WindowExtension,
+    CommitError, Effects, NewAllocation, NewDeadLetter, NewPurchase, NewSession, NewWaitlisting, TrainerEdit,
+    Transaction, WindowExtension,
 };
 use caravan_domain::allocation::{ReservedTime, reserved_time};
 use caravan_domain::event::{Headers, Topic};

@@ -15,9 +15,13 @@ async fn a_clock_set_back_a_day_stops_nothing() {
     house.pay(&[payment("pay_1", json!({ "plan": { "start_date": "2026-11-20" } }))]).await;
     house.run().await;
     let horizon = house.purchase("pay_1").await.horizon;
-    house.pay(&[payment("pay_2", json!({ "plan": { "slots": [{ "weekday": "mon", "at": "09:00" }], "per_week": 1 } }))]).await;
+    house
+        .pay(&[payment("pay_2", json!({ "plan": { "slots": [{ "weekday": "mon", "at": "09:00" }], "per_week": 1 } }))])
+        .await;
     house.set_clock(DAY_BEFORE);
-    house.pay(&[payment("pay_3", json!({ "plan": { "slots": [{ "weekday": "wed", "at": "09:00" }], "per_week": 1 } }))]).await;
+    house
+        .pay(&[payment("pay_3", json!({ "plan": { "slots": [{ "weekday": "wed", "at": "09:00" }], "per_week": 1 } }))])
+        .await;
     house.run().await;
     for payment in ["pay_2", "pay_3"] {
         assert!(house.teacher(payment).await.starts_with("trn_1"), "{payment}");

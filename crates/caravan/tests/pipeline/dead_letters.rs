@@ -63,7 +63,8 @@ async fn a_repaired_value_makes_the_purchase_and_the_original_is_kept_beside_it(
     let house = with_a_dead_letter().await;
     let letter = house.dead_letter().await;
     let slots = json!([{ "weekday": "mon", "at": "08:00" }, { "weekday": "fri", "at": "08:00" }]);
-    let repaired = payment("pay_1", json!({ "item": "b", "plan": { "sessions": 3, "slots": slots } })).to_string().into_bytes();
+    let repaired =
+        payment("pay_1", json!({ "item": "b", "plan": { "sessions": 3, "slots": slots } })).to_string().into_bytes();
     send_again(&house.platform, std::slice::from_ref(&letter), Some(&repaired)).await.unwrap();
     house.run().await;
 
@@ -91,7 +92,10 @@ async fn redrives_are_counted_and_the_first_origin_survives_them() {
             assert_eq!(again.headers.get(&header.name), header.value.as_deref(), "{}", header.name);
         }
         assert_eq!(again.headers.len(), first.headers.len(), "nothing is there twice");
-        assert_eq!(again.headers.get_text("caravan-failed-at"), Some(format!("2026-11-24T0{redrives}:00:00Z").as_str()));
+        assert_eq!(
+            again.headers.get_text("caravan-failed-at"),
+            Some(format!("2026-11-24T0{redrives}:00:00Z").as_str())
+        );
     }
     house.nothing_is_left_over(&[("invalid-field", 4)]).await;
 }
@@ -101,10 +105,8 @@ async fn a_dead_letter_is_sent_again_once_whoever_asks() {
     let house = with_a_dead_letter().await;
     let letter = house.dead_letter().await;
     let letters = std::slice::from_ref(&letter);
-    let (one, other) = tokio::join!(
-        send_again(&house.platform, letters, None),
-        send_again(&house.platform, letters, None)
-    );
+    let (one, other) =
+        tokio::join!(send_again(&house.platform, letters, None), send_again(&house.platform, letters, None));
     assert_ne!(one.unwrap(), other.unwrap());
     house.run().await;
     house.nothing_is_left_over(&[("invalid-field", 2)]).await;

@@ -20,7 +20,8 @@ async fn a_payment_reported_fifty_times_and_then_otherwise_is_one_purchase_and_o
     let stats = house.run().await;
 
     let counters = stats.worker("PurchaseWorker");
-    let counted = [&counters.done, &counters.duplicates, &counters.dead_letters].map(|count| count.load(Ordering::SeqCst));
+    let counted =
+        [&counters.done, &counters.duplicates, &counters.dead_letters].map(|count| count.load(Ordering::SeqCst));
     assert_eq!(counted, [1, 49, 1]);
     assert_eq!(house.purchases().await.len(), 1);
     assert_eq!(house.purchase("pay_1").await.confirmation.amount.minor, 149_900);
@@ -84,7 +85,8 @@ async fn each_item_of_a_payment_is_a_purchase_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_everything_again_changes_nothing() {
     let house = House::with(&[trainer("trn_1", json!({}))]).await;
-    let payments: Vec<Value> = (0..5).map(|number| payment(&format!("pay_{number}"), json!({ "plan": { "sessions": 2 } }))).collect();
+    let payments: Vec<Value> =
+        (0..5).map(|number| payment(&format!("pay_{number}"), json!({ "plan": { "sessions": 2 } }))).collect();
     house.pay(&payments).await;
     house.pay(&[payment("broken", json!({ "plan": { "sessions": 0 } }))]).await;
     house.run().await;

@@ -31,7 +31,9 @@ async fn bytes_that_are_no_json_are_set_aside_with_the_place() {
     house.run().await;
 
     let told: Vec<_> = house.dead_letters().await.into_iter().map(|letter| (letter.value, letter.detail)).collect();
-    for (value, words) in wrong.into_iter().zip(["EOF", "not UTF-8 at byte", "trailing", "EOF", "line 1", "recursion", "line 1"]) {
+    for (value, words) in
+        wrong.into_iter().zip(["EOF", "not UTF-8 at byte", "trailing", "EOF", "line 1", "recursion", "line 1"])
+    {
         let found = told.iter().find(|(found, _)| found.as_ref() == Some(&value)).map(|(_, detail)| detail);
         assert!(found.is_some_and(|detail| detail.contains(words)), "{words}: {found:?}");
     }
@@ -84,7 +86,8 @@ async fn a_value_of_256_kib_is_taken_and_a_larger_one_is_kept_whole_in_the_dead_
 async fn poison_at_the_head_of_each_partition_stops_nobody_behind_it() {
     let house = House::with(&[trainer("trn_1", json!({}))]).await;
     let keys: Vec<String> = (0..60).map(|number| format!("pay_{number}")).collect();
-    let in_partition = |partition| keys.iter().filter(move |key| partition_for(Some(key.as_bytes()), PARTITIONS) == Some(partition));
+    let in_partition =
+        |partition| keys.iter().filter(move |key| partition_for(Some(key.as_bytes()), PARTITIONS) == Some(partition));
     for partition in 0..PARTITIONS {
         let key = in_partition(partition).next().unwrap();
         house.publish(&[house.record(Some(key.clone().into_bytes()), b"\xFF".to_vec(), Headers::new())]).await;
@@ -111,8 +114,12 @@ async fn a_confirmation_is_read_in_binary_mode_in_structured_mode_and_bare() {
         event.to_string().into_bytes()
     };
     let binary = headers(&[
-        ("ce_specversion", "1.0"), ("ce_id", "evt_1"), ("ce_source", "/shop"), ("ce_type", "purchase-confirmed"),
-        ("content-type", "application/json"), ("traceparent", TRACE),
+        ("ce_specversion", "1.0"),
+        ("ce_id", "evt_1"),
+        ("ce_source", "/shop"),
+        ("ce_type", "purchase-confirmed"),
+        ("content-type", "application/json"),
+        ("traceparent", TRACE),
     ]);
     let media_type = headers(&[("content-type", "application/cloudevents+json; charset=UTF-8")]);
     house

@@ -28,7 +28,9 @@ async fn records_past_their_retention_go_and_positions_stay_valid() {
     }
     house.nothing_is_left_over(&[("invalid-json", 1)]).await;
 
-    house.pay(&[payment("pay_1", json!({})), payment("pay_2", json!({ "plan": { "start_date": "2027-02-02" } }))]).await;
+    house
+        .pay(&[payment("pay_1", json!({})), payment("pay_2", json!({ "plan": { "start_date": "2027-02-02" } }))])
+        .await;
     house.run().await;
     assert_eq!(house.purchases().await.len(), 2);
     assert_eq!(house.sessions("pay_2").await.len(), 6);

@@ -62,7 +62,8 @@ async fn who_skips_fewer_dates_is_chosen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn days_off_are_the_trainers_days_wherever_the_student_is() {
-    let new_york = json!({ "time_zone": "America/New_York", "time_off": [{ "from": "2026-12-01", "until": "2026-12-01" }] });
+    let new_york =
+        json!({ "time_zone": "America/New_York", "time_off": [{ "from": "2026-12-01", "until": "2026-12-01" }] });
     let house = House::with(&[trainer("trn_1", new_york)]).await;
     let slots = json!([{ "weekday": "tue", "at": "08:00" }, { "weekday": "wed", "at": "08:00" }]);
     house.pay(&[payment("pay_1", json!({ "plan": { "sessions": 3, "slots": slots } }))]).await;

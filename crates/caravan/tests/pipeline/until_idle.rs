@@ -70,7 +70,9 @@ async fn it_waits_until_the_waitlist_was_looked_at_again() {
 
     house.set_clock("2026-12-12T10:00:00Z");
     let usual = house.work(&WorkerKind::ALL);
-    let slow = |worker: Box<dyn Worker>| if worker.spec().name == "AllocationWorker" { Box::new(Slow(worker)) } else { worker };
+    let slow = |worker: Box<dyn Worker>| {
+        if worker.spec().name == "AllocationWorker" { Box::new(Slow(worker)) } else { worker }
+    };
     let work = Work {
         workers: usual.workers.into_iter().map(slow).collect(),
         daily: usual.daily.map(|job| Arc::new(Late(job)) as Arc<dyn DailyJob>),

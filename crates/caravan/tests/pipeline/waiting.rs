@@ -28,7 +28,10 @@ async fn a_course_nobody_teaches_is_marked_and_placed_once_somebody_does() {
     let told = house.events(Topic::PurchaseWaitlisted, "pay_1").await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["reasons"], json!({ "course": 1, "inactive": 1 }));
-    assert_eq!((&told[0]["student_id"], &told[0]["waitlisted_at"]), (&json!("stu_pay_1"), &json!("2026-11-23T10:00:00Z")));
+    assert_eq!(
+        (&told[0]["student_id"], &told[0]["waitlisted_at"]),
+        (&json!("stu_pay_1"), &json!("2026-11-23T10:00:00Z"))
+    );
 
     house.employ(&[trainer("trn_3", room_for_one("Cobol"))]).await;
     house.run().await;
@@ -87,7 +90,11 @@ async fn a_day_that_passes_can_end_a_wait() {
     assert_eq!(house.teacher("pay_1").await, "waitlisted");
     house.set_clock("2026-12-12T10:00:00Z");
     house.run().await;
-    assert_eq!(house.teacher("pay_1").await, "trn_1: tue 17:00, thu 17:00", "only two dates are skipped from the 13th on");
+    assert_eq!(
+        house.teacher("pay_1").await,
+        "trn_1: tue 17:00, thu 17:00",
+        "only two dates are skipped from the 13th on"
+    );
     assert_eq!(house.dates("pay_1").await, ["12-22", "12-24", "12-29"]);
     house.nothing_is_left_over(&[]).await;
 }

@@ -49,7 +49,11 @@ async fn extending_raises_the_horizon_once_for_a_day_and_never_lowers_it() {
         ("2027-06-01", "2027-06-29", 30),
     ] {
         extend(&house, as_of).await;
-        assert_eq!((horizon(&house).await.as_str(), house.sessions("pay_1").await.len()), (expected, rows), "as of {as_of}");
+        assert_eq!(
+            (horizon(&house).await.as_str(), house.sessions("pay_1").await.len()),
+            (expected, rows),
+            "as of {as_of}"
+        );
     }
     let ordinals: Vec<u32> = house.sessions("pay_1").await.iter().map(|session| session.ordinal).collect();
     assert_eq!(ordinals, (1..=30).collect::<Vec<_>>());
@@ -57,7 +61,12 @@ async fn extending_raises_the_horizon_once_for_a_day_and_never_lowers_it() {
     let told = house.events(Topic::SessionsScheduled, "pay_1").await;
     let windows: Vec<_> = told.iter().map(|event| event["window"].clone()).collect();
     let window = |from: &str, until: &str| json!({ "from": from, "until": until });
-    let expected = [("2026-12-01", "2026-12-29"), ("2026-12-29", "2026-12-30"), ("2026-12-30", "2027-01-07"), ("2027-01-07", "2027-06-29")];
+    let expected = [
+        ("2026-12-01", "2026-12-29"),
+        ("2026-12-29", "2026-12-30"),
+        ("2026-12-30", "2027-01-07"),
+        ("2027-01-07", "2027-06-29"),
+    ];
     assert_eq!(windows, expected.map(|(from, until)| window(from, until)), "one for each time it is really extended");
     let listed: usize = told.iter().map(|event| event["sessions"].as_array().map_or(0, Vec::len)).sum();
     assert_eq!(listed, 30, "each session is told once");
@@ -114,6 +123,9 @@ async fn what_a_plan_tells_and_what_its_rows_say_is_the_same() {
         .collect();
     assert_eq!(told["sessions"], json!(rows));
     assert_eq!(told["sessions"][0]["starts_at"], "2026-12-01T11:30:00Z");
-    assert_eq!((&told["trainer_id"], &told["student_id"], &told["time_zone"]), (&json!("trn_1"), &json!("stu_pay_1"), &json!("Asia/Kolkata")));
+    assert_eq!(
+        (&told["trainer_id"], &told["student_id"], &told["time_zone"]),
+        (&json!("trn_1"), &json!("stu_pay_1"), &json!("Asia/Kolkata"))
+    );
     house.nothing_is_left_over(&[]).await;
 }

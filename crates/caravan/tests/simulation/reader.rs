@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::world::Handle;
 
+/// How many of the latest purchases are asked for.
+const LATEST: usize = 6;
 /// The longest pause between two questions.
-const PAUSE_MILLIS_MAX: u64 = 300;
+const PAUSE_MILLIS_MAX: u64 = 80;
 
 /// What an event outdates, told by its data.
 pub(crate) fn keys(data: &Value) -> Vec<CacheKey> {
@@ -43,11 +45,13 @@ async fn ask(handle: &Handle, key: &CacheKey) -> Result<(), PlatformError> {
     Ok(())
 }
 
-/// The trainers are few and change often, so they are asked for as often as all purchases.
+/// Mostly what has just changed: the trainers, of whom there are few, and the latest purchases.
 fn some_key(handle: &Handle) -> Option<CacheKey> {
     let mut state = handle.state();
-    let (kind, number) = (state.dice.random_range(0..3), state.dice.random_range(0..usize::MAX));
-    let purchase = state.tables.purchases.values().nth(number.checked_rem(state.tables.purchases.len())?)?;
+    let (kind, number) = (state.dice.random_range(0..4), state.dice.random_range(0..LATEST));
+    let mut latest: Vec<_> = state.tables.purchases.values().map(|row| (row.created_at, row.id)).collect();
+    latest.sort_unstable_by(|first, second| second.cmp(first));
+    let purchase = state.tables.purchases.get(&latest.get(number.checked_rem(latest.len())?)?.1)?;
     match kind {
         0 => Some(CacheKey::Purchase(purchase.id.to_string())),
         1 => Some(CacheKey::Student(purchase.confirmation.student.id.clone())),

@@ -16,6 +16,8 @@ use crate::world::Faults;
 const SEEDS_DEFAULT: u64 = 300;
 /// Payments of a run, before repeats of single ones by the log.
 const PAYMENTS: usize = 36;
+/// Readers who ask the cache.
+const READERS: usize = 4;
 /// Threads that share the seeds.
 const THREADS: u64 = 2;
 
@@ -36,7 +38,10 @@ pub(crate) fn run(seed: u64, planted: Option<Planted>, verbose: bool) -> Report 
     fill(&mut simulation, &ledger);
     simulation.run_while(|simulation| !simulation.is_worked_off());
     simulation.calm();
-    let never_quiet = simulation.run_until_quiet();
+    let mut never_quiet = simulation.run_until_quiet();
+    // One more day, whose cron finds nothing under way: what is over by then is marked so.
+    simulation.calm();
+    never_quiet.extend(simulation.run_until_quiet());
     let state = simulation.world.state();
     let mut violations = state.violations.clone();
     violations.extend(state.failures.iter().map(|failure| format!("a process gave up: {failure}")));
@@ -97,7 +102,7 @@ fn fill(simulation: &mut Simulation, ledger: &workload::Ledger) {
     simulation.spawn(workload::edit_closures(closures, 15_000));
     simulation.spawn(workload::redrive(letters, ledger.clone(), 5, 6_000));
     simulation.spawn(workload::fill_the_disk(disk, 20_000));
-    simulation.spawn_reader();
+    (0..READERS).for_each(|_| simulation.spawn_reader());
 }
 
 fn counts(state: &crate::world::State) -> BTreeMap<&'static str, u64> {

@@ -45,7 +45,11 @@ impl Bulk {
         let mut rest = rows;
         let mut touched = 0;
         while !rest.is_empty() {
-            let (size, sql) = SIZES.iter().zip(&self.sized).find(|(size, _)| **size <= rest.len()).unwrap_or((&1, &self.sized[SIZES.len() - 1]));
+            let (size, sql) = SIZES
+                .iter()
+                .zip(&self.sized)
+                .find(|(size, _)| **size <= rest.len())
+                .unwrap_or((&1, &self.sized[SIZES.len() - 1]));
             let (chunk, behind) = rest.split_at(*size);
             rest = behind;
             let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(sql))), &bind);

@@ -53,6 +53,13 @@ impl Changes {
         let _ = tokio::time::timeout(at_most, ticks.changed()).await;
     }
 
+    /// Stops looking for what other processes write.
+    pub(super) fn stop(&self) {
+        if let Some(task) = self.watching.get() {
+            task.abort();
+        }
+    }
+
     async fn watch_others(&self) {
         self.watching
             .get_or_init(|| async {
@@ -65,9 +72,7 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        if let Some(task) = self.watching.get() {
-            task.abort();
-        }
+        self.stop();
     }
 }
 

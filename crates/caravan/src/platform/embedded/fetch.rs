@@ -137,7 +137,8 @@ async fn read(
     const SQL: &str = "SELECT r.id, r.key, r.value, r.headers, r.timestamp
                        FROM json_each(?1) AS chosen CROSS JOIN log_records r ON r.id = chosen.value ORDER BY chosen.id";
     let ids: Vec<_> = chosen.iter().map(|(_, candidate)| candidate.id).collect();
-    let rows: Vec<Columns> = sqlx::query_as(SQL).bind(json_list(&ids)).fetch_all(connection).await.map_err(platform_error)?;
+    let rows: Vec<Columns> =
+        sqlx::query_as(SQL).bind(json_list(&ids)).fetch_all(connection).await.map_err(platform_error)?;
     let mut places = chosen.iter();
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
@@ -164,7 +165,8 @@ mod tests {
     /// and place in its queue.
     fn order(queues: &[&[(i64, usize)]], records_max: usize, bytes_max: usize) -> Vec<(u32, i64)> {
         let at = |partition| TopicPartition { topic: Topic::PurchaseConfirmed, partition };
-        let candidate = |(id, (timestamp, bytes)): (i64, &(i64, usize))| Candidate { id, timestamp: *timestamp, bytes: *bytes };
+        let candidate =
+            |(id, (timestamp, bytes)): (i64, &(i64, usize))| Candidate { id, timestamp: *timestamp, bytes: *bytes };
         let queue = |(partition, records): (u32, &&[(i64, usize)])| Queue {
             at: at(partition),
             records: (0..).zip(*records).map(candidate).collect(),
@@ -205,7 +207,9 @@ mod tests {
 
     #[test]
     fn one_partition_may_fill_a_fetch_and_many_share_it() {
-        for (records_max, partitions, looked_at) in [(500, 1, 500), (500, 3, 333), (500, 21, 64), (10, 21, 10), (1, 1, 1)] {
+        for (records_max, partitions, looked_at) in
+            [(500, 1, 500), (500, 3, 333), (500, 21, 64), (10, 21, 10), (1, 1, 1)]
+        {
             assert_eq!(look_records(records_max, partitions), looked_at);
         }
     }

@@ -233,7 +233,8 @@ impl Floor for EmbeddedFloor {
         }
         let begun = Instant::now();
         self.write(&batch).await.map_err(platform_error)?;
-        Ok(Some(Written { purchases: batch.purchases.len(), took: begun.elapsed() }))
+        let took = begun.elapsed();
+        Ok(Some(Written { purchases: batch.purchases.len(), allocated: batch.allocations.len(), took }))
     }
 }
 

@@ -9,9 +9,7 @@ use uuid::Uuid;
 
 use super::bulk::{Query, json_list};
 use super::reads::closures;
-use super::rows::{
-    self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS,
-};
+use super::rows::{self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS};
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::rows::{
@@ -88,8 +86,9 @@ impl Lists for EmbeddedStore {
     }
 
     async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError> {
-        let sql =
-            format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id IN (SELECT value FROM json_each(?1)) ORDER BY t.id");
+        let sql = format!(
+            "SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id IN (SELECT value FROM json_each(?1)) ORDER BY t.id"
+        );
         self.terms(sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids))).await
     }
 
@@ -122,7 +121,8 @@ impl Lists for EmbeddedStore {
     }
 
     async fn totals(&self) -> Result<Totals, PlatformError> {
-        const SQL: &str = "SELECT 'purchases' AS counted, status AS kind, count(*) AS rows FROM purchases GROUP BY status
+        const SQL: &str =
+            "SELECT 'purchases' AS counted, status AS kind, count(*) AS rows FROM purchases GROUP BY status
              UNION ALL SELECT 'sessions', status, count(*) FROM sessions GROUP BY status
              UNION ALL SELECT 'dead_letters', reason, count(*) FROM dead_letters GROUP BY reason
              UNION ALL SELECT 'trainers', '', count(*) FROM trainers
@@ -164,10 +164,7 @@ fn sessions_sql(filter: &SessionFilter) -> String {
             filter.trainer_id.is_some(),
             "AND s.purchase_id IN (SELECT a.purchase_id FROM allocations a WHERE a.trainer_id = ?4) AND s.trainer_id = ?4",
         ),
-        (
-            filter.student_id.is_some(),
-            "AND s.purchase_id IN (SELECT o.id FROM purchases o WHERE o.student_id = ?5)",
-        ),
+        (filter.student_id.is_some(), "AND s.purchase_id IN (SELECT o.id FROM purchases o WHERE o.student_id = ?5)"),
         (filter.from.is_some(), "AND s.local_date >= ?6"),
         (filter.until.is_some(), "AND s.local_date <= ?7"),
     ];
@@ -177,7 +174,10 @@ fn sessions_sql(filter: &SessionFilter) -> String {
         // The same days by the index, with room for every zone.
         false => (
             "s.starts_at",
-            chosen(&[(filter.from.is_some(), "AND s.starts_at >= ?8"), (filter.until.is_some(), "AND s.starts_at < ?9")]),
+            chosen(&[
+                (filter.from.is_some(), "AND s.starts_at >= ?8"),
+                (filter.until.is_some(), "AND s.starts_at < ?9"),
+            ]),
         ),
     };
     format!(

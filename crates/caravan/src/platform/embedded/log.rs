@@ -31,10 +31,12 @@ pub const PARTITIONS_MAX: u32 = 1_000;
 /// Records one transaction drops: others wait for it that long.
 const TRIM_RECORDS_MAX: usize = 2_000;
 
-static APPEND: LazyLock<Bulk> =
-    LazyLock::new(|| Bulk::insert("log_records", "id, key, value, headers, timestamp", ""));
+static APPEND: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("log_records", "id, key, value, headers, timestamp", ""));
 static RAISE_END: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::with("id, end_offset", "UPDATE log_partitions SET end_offset = v.end_offset FROM v WHERE log_partitions.id = v.id")
+    Bulk::with(
+        "id, end_offset",
+        "UPDATE log_partitions SET end_offset = v.end_offset FROM v WHERE log_partitions.id = v.id",
+    )
 });
 static CREATE: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("log_partitions", "topic, partition", ""));
 
@@ -65,11 +67,13 @@ impl EmbeddedLog {
     async fn append(&self, writing: &mut WriteTransaction<'_>, records: &[NewRecord]) -> Result<(), PlatformError> {
         let mut partitions = partitions(writing.connection()).await?;
         let mut placed = Vec::with_capacity(records.len());
-        let places: HashMap<TopicPartition, usize> = partitions.iter().enumerate().map(|(index, row)| (row.at, index)).collect();
+        let places: HashMap<TopicPartition, usize> =
+            partitions.iter().enumerate().map(|(index, row)| (row.at, index)).collect();
         let counts = counts(&partitions);
         for record in records {
             let place = self.partition(record, &counts)?;
-            let row = places.get(&place).and_then(|index| partitions.get_mut(*index)).ok_or_else(|| missing(record.topic))?;
+            let row =
+                places.get(&place).and_then(|index| partitions.get_mut(*index)).ok_or_else(|| missing(record.topic))?;
             placed.push((record_id(row.id, row.end), record));
             row.end += 1;
         }
@@ -105,7 +109,8 @@ fn counts(partitions: &[Partition]) -> BTreeMap<Topic, u32> {
 
 /// All partitions, by topic and number.
 pub(super) async fn partitions(connection: &mut SqliteConnection) -> Result<Vec<Partition>, PlatformError> {
-    const SQL: &str = "SELECT id, topic, partition, start_offset, end_offset FROM log_partitions ORDER BY topic, partition";
+    const SQL: &str =
+        "SELECT id, topic, partition, start_offset, end_offset FROM log_partitions ORDER BY topic, partition";
     let rows: Vec<(i64, String, i64, i64, i64)> =
         sqlx::query_as(SQL).fetch_all(connection).await.map_err(platform_error)?;
     rows.into_iter()
@@ -141,7 +146,9 @@ async fn insert(
 impl Log for EmbeddedLog {
     async fn create_topics(&self, partitions: u32) -> Result<Vec<Topic>, PlatformError> {
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
-            return Err(PlatformError::Broken(format!("a topic has from 1 to {PARTITIONS_MAX} partitions, not {partitions}")));
+            return Err(PlatformError::Broken(format!(
+                "a topic has from 1 to {PARTITIONS_MAX} partitions, not {partitions}"
+            )));
         }
         let mut writing = self.writer.begin().await.map_err(platform_error)?;
         match create_topics(writing.connection(), partitions).await {
@@ -163,7 +170,10 @@ impl Log for EmbeddedLog {
         let ids = topic_ids(&mut moment).await?;
         let partitions = partitions(&mut moment).await?;
         moment.rollback().await.map_err(platform_error)?;
-        Ok(ids.into_iter().map(|(topic, id)| TopicState { topic, id, partitions: states(&partitions, topic) }).collect())
+        Ok(ids
+            .into_iter()
+            .map(|(topic, id)| TopicState { topic, id, partitions: states(&partitions, topic) })
+            .collect())
     }
 
     async fn publish(&self, records: &[NewRecord]) -> Result<(), PlatformError> {
@@ -265,7 +275,11 @@ async fn trim_some(
         .await?;
     let old: Vec<_> = records.iter().map_while(|(id, at)| (*at < before.as_millisecond()).then_some(*id)).collect();
     let Some(last) = old.last() else { return Ok(0) };
-    sqlx::query("DELETE FROM log_records WHERE id >= ?1 AND id <= ?2").bind(first).bind(last).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM log_records WHERE id >= ?1 AND id <= ?2")
+        .bind(first)
+        .bind(last)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query("UPDATE log_partitions SET start_offset = ?2 WHERE id = ?1")
         .bind(partition)
         .bind(last - (partition << OFFSET_BITS) + 1)

@@ -206,6 +206,7 @@ impl Embedded {
     /// Closes all connections, the last of which tidies the write-ahead log away. Not needed for
     /// anything to be durable.
     pub async fn close(&self) {
+        self.store.changes.stop();
         self.store.readers.close().await;
         self.store.writer.close().await;
     }

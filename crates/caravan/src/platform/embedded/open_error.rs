@@ -73,7 +73,9 @@ pub enum OpenError {
         version: i64,
     },
     /// The linked SQLite is too old.
-    #[error("the SQLite library is {found}, but only {needed} and later keep every commit: use a caravan built with its own SQLite")]
+    #[error(
+        "the SQLite library is {found}, but only {needed} and later keep every commit: use a caravan built with its own SQLite"
+    )]
     Library {
         /// The linked version.
         found: String,

@@ -70,7 +70,8 @@ impl Reads for EmbeddedStore {
     async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError> {
         let mut connection = self.reader().await?;
         let mut moment = sqlx::Connection::begin(&mut *connection).await.map_err(platform_error)?;
-        let version = sqlx::query_scalar("SELECT version FROM roster").fetch_one(&mut *moment).await.map_err(platform_error)?;
+        let version =
+            sqlx::query_scalar("SELECT version FROM roster").fetch_one(&mut *moment).await.map_err(platform_error)?;
         let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.roster_version > ?1 ORDER BY t.id");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(since.unwrap_or(i64::MIN));
         let trainers = with_calendars(&mut moment, query).await?;
@@ -82,7 +83,9 @@ impl Reads for EmbeddedStore {
     async fn trainers(&self, ids: &[String]) -> Result<Vec<TrainerRow>, PlatformError> {
         let mut connection = self.reader().await?;
         let mut moment = sqlx::Connection::begin(&mut *connection).await.map_err(platform_error)?;
-        let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id IN (SELECT value FROM json_each(?1)) ORDER BY t.id");
+        let sql = format!(
+            "SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id IN (SELECT value FROM json_each(?1)) ORDER BY t.id"
+        );
         let trainers = with_calendars(&mut moment, sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids))).await?;
         moment.rollback().await.map_err(platform_error)?;
         Ok(trainers)
@@ -183,7 +186,8 @@ async fn calendars(
 /// The closures, by date.
 pub(super) async fn closures(connection: &mut SqliteConnection) -> Result<Vec<Closure>, PlatformError> {
     const SQL: &str = "SELECT from_date, until_date, name FROM closures ORDER BY from_date, until_date, seq";
-    let rows: Vec<(String, String, String)> = sqlx::query_as(SQL).fetch_all(connection).await.map_err(platform_error)?;
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as(SQL).fetch_all(connection).await.map_err(platform_error)?;
     rows.into_iter()
         .map(|(from, until, name)| {
             Ok(Closure { from: rows::date("from_date", &from)?, until: rows::date("until_date", &until)?, name })

@@ -163,10 +163,17 @@ pub(super) fn failure(error: &sqlx::Error) -> Failure {
 pub(super) fn platform_error(error: sqlx::Error) -> PlatformError {
     use PlatformError::{Broken, Environment};
     match failure(&error) {
-        Failure::Busy => Environment(format!("the database is busy: another process has been writing for more than {} s ({error})", BUSY_TIMEOUT.as_secs())),
+        Failure::Busy => Environment(format!(
+            "the database is busy: another process has been writing for more than {} s ({error})",
+            BUSY_TIMEOUT.as_secs()
+        )),
         Failure::Full => Environment(format!("the disk is full: free some space in the data directory ({error})")),
-        Failure::ReadOnly => Environment(format!("the database can't be written: check the permissions of the data directory and its files ({error})")),
-        Failure::CantOpen => Environment(format!("the database file can't be opened: check that the data directory is there and may be read ({error})")),
+        Failure::ReadOnly => Environment(format!(
+            "the database can't be written: check the permissions of the data directory and its files ({error})"
+        )),
+        Failure::CantOpen => Environment(format!(
+            "the database file can't be opened: check that the data directory is there and may be read ({error})"
+        )),
         Failure::Io => Environment(format!("the disk of the data directory fails ({error})")),
         Failure::NoMemory => Environment(format!("no memory left ({error})")),
         Failure::Connection => Environment(format!("the connection to the database is gone ({error})")),
@@ -197,9 +204,15 @@ mod tests {
 
     #[test]
     fn an_sqlite_that_can_lose_commits_is_too_old() {
-        for (version, enough) in
-            [("3.51.3", true), ("3.51.10", true), ("3.52.0", true), ("4.0.0", true), ("3.51.2", false), ("3.9.9", false), ("", false)]
-        {
+        for (version, enough) in [
+            ("3.51.3", true),
+            ("3.51.10", true),
+            ("3.52.0", true),
+            ("4.0.0", true),
+            ("3.51.2", false),
+            ("3.9.9", false),
+            ("", false),
+        ] {
             assert_eq!(is_recent_enough(version), enough, "{version:?}");
         }
     }

@@ -50,7 +50,11 @@ impl Store for EmbeddedStore {
 
     async fn begin_positions(&self, group: &str, positions: &[Position]) -> Result<(), PlatformError> {
         static INSERT: std::sync::LazyLock<Bulk> = std::sync::LazyLock::new(|| {
-            Bulk::insert("positions", "consumer_group, topic, partition, next_offset, topic_id", "ON CONFLICT DO NOTHING")
+            Bulk::insert(
+                "positions",
+                "consumer_group, topic, partition, next_offset, topic_id",
+                "ON CONFLICT DO NOTHING",
+            )
         });
         let mut writing = self.writer.begin().await.map_err(platform_error)?;
         INSERT
@@ -106,7 +110,10 @@ impl Store for EmbeddedStore {
     async fn probe(&self) -> Result<(), PlatformError> {
         // The same value again: the page is written all the same, which is what is asked.
         let mut writing = self.writer.begin().await.map_err(platform_error)?;
-        sqlx::query("UPDATE roster SET version = version").execute(writing.connection()).await.map_err(platform_error)?;
+        sqlx::query("UPDATE roster SET version = version")
+            .execute(writing.connection())
+            .await
+            .map_err(platform_error)?;
         writing.commit().await.map_err(platform_error)
     }
 }

@@ -10,8 +10,7 @@ use crate::platform::embedded::sqlite::commit_error;
 use crate::platform::log::NewRecord;
 use crate::platform::transaction::{CommitError, NewDeadLetter};
 
-static APPEND: LazyLock<Bulk> =
-    LazyLock::new(|| Bulk::insert("outbox", "topic, key, value, headers, timestamp", ""));
+static APPEND: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("outbox", "topic, key, value, headers, timestamp", ""));
 
 /// Adds records to the outbox, in order, without those that tell of a dead letter once more.
 pub(super) async fn append(

@@ -44,7 +44,11 @@ pub(super) async fn record(connection: &mut SqliteConnection, purchases: &[NewPu
         .await
         .map_err(commit_error)?;
     let missing = count(purchases) - recorded;
-    if missing == 0 { Ok(()) } else { Err(changed(format!("{missing} of the purchases to record are there already: they"))) }
+    if missing == 0 {
+        Ok(())
+    } else {
+        Err(changed(format!("{missing} of the purchases to record are there already: they")))
+    }
 }
 
 /// The conflict of purchases that are not in the status the decision was made on, named.

@@ -28,6 +28,9 @@ struct Bits {
     starts: u64,
 }
 
+/// A row to reserve: party, key, and what is taken of it.
+type Row = ((String, i64), Bits);
+
 /// Reserves the time of every allocation, of its trainer and its student.
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
@@ -45,7 +48,7 @@ pub(super) async fn reserve(
 }
 
 /// The rows to reserve, sorted as the table is: neighbours land on the same page.
-fn gathered(allocations: &[NewAllocation]) -> Result<Vec<((String, i64), Bits)>, CommitError> {
+fn gathered(allocations: &[NewAllocation]) -> Result<Vec<Row>, CommitError> {
     let mut rows: BTreeMap<(String, i64), Bits> = BTreeMap::new();
     for allocation in allocations {
         for party in parties(allocation) {
@@ -71,7 +74,7 @@ fn parties(allocation: &NewAllocation) -> [String; 2] {
 async fn taken(
     connection: &mut SqliteConnection,
     allocations: &[NewAllocation],
-    rows: &[((String, i64), Bits)],
+    rows: &[Row],
 ) -> Result<CommitError, CommitError> {
     const SQL: &str = "SELECT DISTINCT r.party FROM json_each(?1) AS asked
                        CROSS JOIN reservations r ON r.party = asked.value ->> 0 AND r.key = asked.value ->> 1
@@ -81,8 +84,9 @@ async fn taken(
     let asked: Vec<_> = rows.iter().map(|((party, key), bits)| (party, key, bits.busy.cast_signed())).collect();
     let query = sqlx::query_scalar(SQL).bind(json_list(&asked));
     let taken: BTreeSet<String> = query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
-    let touches_taken = |allocation: &&NewAllocation| {
-        taken.is_empty() || parties(allocation).iter().any(|party| taken.contains(party))
-    };
-    Ok(trainers_changed(allocations.iter().filter(touches_taken).map(|allocation| allocation.trainer_id.clone()).collect()))
+    let touches_taken =
+        |allocation: &&NewAllocation| taken.is_empty() || parties(allocation).iter().any(|party| taken.contains(party));
+    Ok(trainers_changed(
+        allocations.iter().filter(touches_taken).map(|allocation| allocation.trainer_id.clone()).collect(),
+    ))
 }

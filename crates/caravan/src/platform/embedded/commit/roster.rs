@@ -51,12 +51,15 @@ async fn add(connection: &mut SqliteConnection, new: &[&TrainerEdit], version: i
     let ids: Vec<_> = new.iter().map(|edit| edit.trainer.trainer_id.as_str()).collect();
     let there: Vec<String> = match ids.as_slice() {
         [] => return Ok(()),
-        ids => sqlx::query_scalar(THERE).bind(json_list(ids)).fetch_all(&mut *connection).await.map_err(commit_error)?,
+        ids => {
+            sqlx::query_scalar(THERE).bind(json_list(ids)).fetch_all(&mut *connection).await.map_err(commit_error)?
+        }
     };
     if !there.is_empty() {
         return Err(trainers_changed(there.into_iter().collect()));
     }
-    let added = ADD.run(connection, new, |query, edit| terms(query, &edit.trainer, version)).await.map_err(commit_error)?;
+    let added =
+        ADD.run(connection, new, |query, edit| terms(query, &edit.trainer, version)).await.map_err(commit_error)?;
     match added == count(new) {
         true => Ok(()),
         false => Err(CommitError::Refused("one transaction adds the same trainer twice".to_owned())),
@@ -72,8 +75,7 @@ async fn change(connection: &mut SqliteConnection, known: &[&TrainerEdit], versi
     if changed == count(known) {
         return Ok(());
     }
-    let expected: Vec<_> =
-        known.iter().map(|edit| (edit.trainer.trainer_id.as_str(), read_at(edit))).collect();
+    let expected: Vec<_> = known.iter().map(|edit| (edit.trainer.trainer_id.as_str(), read_at(edit))).collect();
     Err(trainers::not_at(connection, &expected).await?)
 }
 

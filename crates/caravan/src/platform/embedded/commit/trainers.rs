@@ -42,8 +42,7 @@ pub(super) async fn not_at(
                        LEFT JOIN trainers t ON t.id = asked.value ->> 0 WHERE t.version IS NOT asked.value ->> 1";
     undo(connection).await?;
     let query = sqlx::query_scalar(SQL).bind(json_list(read_at));
-    let mut trainers: BTreeSet<String> =
-        query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
+    let mut trainers: BTreeSet<String> = query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
     if trainers.is_empty() {
         // One was named twice: all of them are to be looked at again.
         trainers = read_at.iter().map(|(id, _)| (*id).to_owned()).collect();
