@@ -12,7 +12,7 @@ use caravan::engine::{Policy, Stats, Stop};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::embedded::{Embedded, OpenOptions};
-use caravan::platform::log::NewRecord;
+use caravan::platform::log::{NewRecord, TopicPartition};
 use caravan::platform::transaction::{Effects, Transaction, TrainerEdit};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
@@ -30,6 +30,8 @@ const FIRST_DAY: &str = "2026-11-23T10:00:00Z";
 /// Seven weeks later: short plans are over, windows were extended.
 const LATER: &str = "2027-01-11T10:00:00Z";
 const PURCHASES: usize = 30;
+/// Longer than that, so that what happened is still told by the log.
+const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// More problems than any damage makes.
 const ALL: usize = 100_000;
 
@@ -103,7 +105,7 @@ async fn run_workers(platform: &Platform) {
     let options = RunOptions {
         workers: WorkerKind::ALL.to_vec(),
         until_idle: true,
-        policy: Policy::default(),
+        policy: Policy { log_retention: RETENTION, ..Policy::default() },
         instance: "test".to_owned(),
     };
     workers::run(platform, options, &Stop::new(), &Arc::new(Stats::default())).await.unwrap();
@@ -190,6 +192,24 @@ async fn what_the_workers_made_holds_every_guarantee() {
         .await
         .unwrap();
     assert!(skipping > 0, "no plan skips a day off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_retention_has_dropped_is_not_missed() {
+    let directory = tempfile::tempdir().unwrap();
+    healthy(directory.path()).await;
+    let embedded = open(directory.path()).await;
+    let platform = embedded.platform(Arc::new(At(LATER.parse().unwrap())));
+    let mut ends = BTreeMap::new();
+    for topic in platform.log.topics().await.unwrap() {
+        for (partition, state) in (0..).zip(&topic.partitions) {
+            ends.insert(TopicPartition { topic: topic.topic, partition }, state.end);
+        }
+    }
+    let dropped = platform.log.trim(&ends, LATER.parse().unwrap()).await.unwrap();
+    assert!(dropped > 100, "{dropped} records were dropped");
+    let report = audited(directory.path()).await;
+    assert_eq!(report.broken(), [], "{:#?}", report.text_lines());
 }
 
 /// What is damaged, and what must be found.

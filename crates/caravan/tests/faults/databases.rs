@@ -1,12 +1,10 @@
 //! Data directories that can't be used: each refusal says what, which, and what to do next, and
 //! leaves everything as it was.
 
-use std::process::Command;
-
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::place::{Place, finished};
+use crate::place::Place;
 
 const EVERY_KIND: [&[&str]; 7] = [
     &["run", "--until-idle"],
@@ -83,57 +81,4 @@ fn a_file_where_the_directory_should_be_is_named() {
         assert!(told.contains("data") && told.contains("--data"), "{args:?}: {told}");
     }
     assert_eq!(std::fs::read_to_string(place.path("data")).unwrap(), "a file");
-}
-
-/// The program as a user who may write nothing here; `None` where users can't be changed.
-fn as_a_stranger(place: &Place, args: &[&str]) -> Option<Command> {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    if !is_root {
-        return Some(place.command(args));
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_caravan")]).args(args);
-    place.prepare(&mut command);
-    let usable = finished(
-        Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .args([env!("CARGO_BIN_EXE_caravan"), "--version"]),
-    );
-    (usable.code == Some(0)).then_some(command)
-}
-
-fn set_mode(path: &std::path::Path, mode: u32) {
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-}
-
-#[test]
-fn a_directory_that_may_not_be_written_is_named_with_what_to_do() {
-    let place = Place::with_trainers(1);
-    set_mode(&place.path(""), 0o755);
-    set_mode(&place.path("data"), 0o555);
-    for name in std::fs::read_dir(place.path("data")).unwrap() {
-        set_mode(&name.unwrap().path(), 0o444);
-    }
-    for args in
-        [&["run", "--until-idle"][..], &["migrate"], &["purchases", "confirm", "/dev/null"], &["audit"], &["doctor"]]
-    {
-        let Some(mut command) = as_a_stranger(&place, args) else {
-            println!("passed over: another user can't be taken on here");
-            break;
-        };
-        let ran = finished(&mut command);
-        let told = format!("{}{}", ran.out, ran.err);
-        assert_eq!(ran.code, Some(1), "{args:?}: {told}");
-        assert!(
-            told.contains("data") && (told.contains("can't be written") || told.contains("can't be used")),
-            "{args:?}: {told}"
-        );
-        assert!(!told.contains("panicked"), "{told}");
-    }
-    set_mode(&place.path("data"), 0o755);
-    for name in std::fs::read_dir(place.path("data")).unwrap() {
-        set_mode(&name.unwrap().path(), 0o644);
-    }
-    place.drain();
-    place.nothing_is_left_over(0);
 }

@@ -60,7 +60,11 @@ pub enum LockError {
     #[error("{0}")]
     HeldBy(HeldBy),
     /// The lock file can't be used.
-    #[error("the lock file {} can't be used: {problem}", file.display())]
+    #[error(
+        "the lock file {} can't be used: {problem}. Give this user the right to write the data directory and all files \
+         in it, or choose another with --data",
+        file.display()
+    )]
     Unusable {
         /// Which file.
         file: PathBuf,

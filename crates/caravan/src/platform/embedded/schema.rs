@@ -55,11 +55,11 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, file: &Path, migr
     if found.found > found.known {
         return Err(OpenError::TooNew { file: file.to_owned(), found: found.found, known: found.known });
     }
-    if !migrate && found.found < found.known {
-        return Err(too_old(file, found));
-    }
     if found.found == 0 {
         refuse_foreign(connection, file).await?;
+    }
+    if !migrate && found.found < found.known {
+        return Err(too_old(file, found));
     }
     enable_wal(connection).await.map_err(fail)?;
     let mut alone = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fail)?;
