@@ -43,7 +43,7 @@ pub struct Imported {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Lines can't be taken over.
-    #[error("{} of the file are wrong; nothing was imported", lines(.0))]
+    #[error("{}; nothing was imported", wrong_lines(.0))]
     Faults(Vec<LineFault>),
     /// Others changed the same trainers again and again.
     #[error("the trainers of the file kept changing while they were imported; nothing was imported, try again")]
@@ -53,9 +53,12 @@ pub enum ImportError {
     Commit(#[from] CommitError),
 }
 
-fn lines(faults: &[LineFault]) -> String {
+fn wrong_lines(faults: &[LineFault]) -> String {
     let lines: BTreeSet<u64> = faults.iter().map(|fault| fault.line).collect();
-    if lines.len() == 1 { "1 line".to_owned() } else { format!("{} lines", lines.len()) }
+    match lines.len() {
+        1 => "1 line of the file is wrong".to_owned(),
+        number => format!("{number} lines of the file are wrong"),
+    }
 }
 
 impl From<PlatformError> for ImportError {

@@ -13,7 +13,7 @@ use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::embedded::{Embedded, OpenOptions};
 use caravan::platform::log::{NewRecord, TopicPartition};
-use caravan::platform::transaction::{Effects, Transaction, TrainerEdit};
+use caravan::platform::transaction::{Effects, TrainerEdit, Transaction};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
 use caravan_domain::trainer::{Closure, Trainer};
@@ -22,9 +22,7 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
-use Guarantee::{
-    Freshness, NoDoubleBooking, NothingVanishes, Occurrences, Once, RollingWindow, WholePlanFits,
-};
+use Guarantee::{Freshness, NoDoubleBooking, NothingVanishes, Occurrences, Once, RollingWindow, WholePlanFits};
 
 const FIRST_DAY: &str = "2026-11-23T10:00:00Z";
 /// Seven weeks later: short plans are over, windows were extended.
@@ -187,10 +185,11 @@ async fn what_the_workers_made_holds_every_guarantee() {
         .await
         .unwrap();
     assert_eq!(statuses, [("completed".to_owned(), 4), ("scheduled".to_owned(), 25), ("waitlisted".to_owned(), 1)]);
-    let skipping: i64 = sqlx::query_scalar("SELECT count(*) FROM allocations WHERE receipt ->> '$.skipped_for_time_off' <> '[]'")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let skipping: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM allocations WHERE receipt ->> '$.skipped_for_time_off' <> '[]'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
     assert!(skipping > 0, "no plan skips a day off");
 }
 
@@ -662,7 +661,10 @@ const DAMAGES: &[Damage] = &[
 async fn harm(damage: &Damage, directory: &Path) -> BTreeMap<Guarantee, String> {
     let mut connection = connect(directory).await;
     let find = damage.find.replace("{UNDER_WAY}", UNDER_WAY).replace("{PLACED}", PLACED);
-    let found = sqlx::query(AssertSqlSafe(find)).fetch_one(&mut connection).await.unwrap_or_else(|error| panic!("{}: {error}", damage.what));
+    let found = sqlx::query(AssertSqlSafe(find))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error}", damage.what));
     let texts: Vec<String> = (0..found.len())
         .map(|column| found.try_get::<String, _>(column).unwrap_or_else(|_| found.get::<i64, _>(column).to_string()))
         .collect();
@@ -670,7 +672,11 @@ async fn harm(damage: &Damage, directory: &Path) -> BTreeMap<Guarantee, String> 
     for statement in damage.statements {
         let query = sqlx::query(AssertSqlSafe(*statement));
         let query = if statement.contains("?1") { query.bind(&texts[0]) } else { query };
-        touched += query.execute(&mut connection).await.unwrap_or_else(|error| panic!("{}: {error}", damage.what)).rows_affected();
+        touched += query
+            .execute(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", damage.what))
+            .rows_affected();
     }
     assert!(touched > 0, "{}: nothing was damaged", damage.what);
     damage.breaks.iter().copied().zip(texts.into_iter().skip(1)).collect()
@@ -686,7 +692,12 @@ async fn every_damage_breaks_its_guarantees_and_no_other() {
         let expected = harm(damage, &damaged).await;
         let report = audited(&damaged).await;
         if report.broken() != damage.breaks {
-            wrong.push(format!("{}: broken are {:?}\n{}", damage.what, report.broken(), report.text_lines().join("\n")));
+            wrong.push(format!(
+                "{}: broken are {:?}\n{}",
+                damage.what,
+                report.broken(),
+                report.text_lines().join("\n")
+            ));
         }
         for (guarantee, tally) in &report.findings {
             if let Some(id) = expected.get(guarantee)

@@ -61,7 +61,8 @@ async fn the_floor_writes_what_the_run_wrote() {
             assert_eq!(count(&mut connection, format!("SELECT count(*) FROM ({a} EXCEPT {b})")).await, 0, "{table}");
         }
     }
-    let events = "SELECT count(*) FROM floor.log_records f JOIN main.log_records r USING (id, key, value, headers, timestamp)";
+    let events =
+        "SELECT count(*) FROM floor.log_records f JOIN main.log_records r USING (id, key, value, headers, timestamp)";
     let copied = count(&mut connection, events.to_owned()).await;
     assert_eq!(copied, count(&mut connection, "SELECT count(*) FROM floor.log_records".to_owned()).await);
     assert!(copied >= 2 * i64::from(PURCHASES), "{copied} events");

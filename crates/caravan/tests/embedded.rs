@@ -110,9 +110,10 @@ async fn a_later_schema_an_older_one_and_another_builds_are_told_apart() {
     assert!(matches!(refused, OpenError::TooNew { found: 999, known: told, .. } if told == known), "{refused}");
     assert!(refused.to_string().contains("upgrade caravan"), "{refused}");
 
-    execute(&file, "DELETE FROM caravan_migrations").await;
-    let unmigrated = refusal(OpenOptions { migrate: false, ..options }).await;
-    assert!(matches!(unmigrated, OpenError::Missing(_)), "{unmigrated}");
+    let unmigrated = OpenOptions { namespace: Some("unmigrated".to_owned()), migrate: false, ..options };
+    std::fs::write(unmigrated.database_file().unwrap(), "").unwrap();
+    let refused = refusal(unmigrated).await;
+    assert!(matches!(refused, OpenError::Missing(_)), "{refused}");
 }
 
 #[tokio::test]

@@ -9,9 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::wall::{Calendar, DAY, Lesson, WeekMinutes, WeeklyTime, Zones};
-use crate::platform::evidence::{
-    AllocationEvidence, PurchaseEvidence, PurchasePage, SessionEvidence, TrainerEvidence,
-};
+use crate::platform::evidence::{AllocationEvidence, PurchaseEvidence, PurchasePage, SessionEvidence, TrainerEvidence};
 
 /// The names of the days, Monday first.
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -236,7 +234,8 @@ impl Decision {
     pub(super) fn read(allocation: &AllocationEvidence) -> Result<Self, String> {
         let slots: Vec<SlotText> = json("list of slots", &allocation.slots)?;
         let skipped: Vec<Date> = json("list of skipped dates", &allocation.skipped)?;
-        let start = date(&allocation.start_date).ok_or_else(|| format!("{:?} is no start date", allocation.start_date))?;
+        let start =
+            date(&allocation.start_date).ok_or_else(|| format!("{:?} is no start date", allocation.start_date))?;
         Ok(Self { start, slots: weekly_times(&slots)?, skipped: skipped.into_iter().collect() })
     }
 }
@@ -312,9 +311,10 @@ impl Terms {
         for range in &terms.availability {
             available.add(weekday(&range.weekday)?, minute(&range.from)?, minute(&range.until)?);
         }
-        let courses = terms.courses.iter().flat_map(|course| {
-            course.levels.iter().map(|level| (same_text(&course.subject), same_text(level)))
-        });
+        let courses = terms
+            .courses
+            .iter()
+            .flat_map(|course| course.levels.iter().map(|level| (same_text(&course.subject), same_text(level))));
         Ok(Self {
             zone: zones.named(&terms.time_zone)?,
             languages: terms.languages.iter().map(|language| same_text(language)).collect(),

@@ -5,14 +5,16 @@
 //! time, and derives its own ids; only so can it find a mistake of theirs.
 //!
 //! It looks at one snapshot, page by page, so it can run beside the workers at any time. Memory
-//! grows with what the retained events tell (see [`told`]), and with nothing else.
+//! grows with what the retained events tell (32 bytes for each thing told), and with nothing else.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::platform::PlatformError;
-use crate::platform::evidence::{Evidence, PartitionEvidence, PartitionPlace, PartyKind, PositionEvidence, TopicEvidence};
+use crate::platform::evidence::{
+    Evidence, PartitionEvidence, PartitionPlace, PartyKind, PositionEvidence, TopicEvidence,
+};
 
 mod conflicts;
 mod evidence;
@@ -67,8 +69,15 @@ pub async fn run(
 ) -> Result<Report, PlatformError> {
     let amount = evidence.amount().await?;
     let report = Report::new(options.ids_shown);
-    let mut audit =
-        Audit { evidence, options, progress, report, zones: Zones::default(), told: Told::default(), retained: Retained::default() };
+    let mut audit = Audit {
+        evidence,
+        options,
+        progress,
+        report,
+        zones: Zones::default(),
+        told: Told::default(),
+        retained: Retained::default(),
+    };
     progress.begin("records", amount.records);
     audit.log().await?;
     progress.begin("purchases", amount.purchases);

@@ -100,7 +100,8 @@ impl Spans {
             self.latest = None;
         }
         let (Some(start), Some(end)) = (second(&span.starts_at), second(&span.ends_at)) else {
-            return tally.must(false, &span.session_id, || format!("{} or {} is no time", span.starts_at, span.ends_at));
+            return tally
+                .must(false, &span.session_id, || format!("{} or {} is no time", span.starts_at, span.ends_at));
         };
         let overlapped = self.latest.as_ref().filter(|(latest, _)| start < *latest);
         tally.must(overlapped.is_none(), &span.session_id, || {

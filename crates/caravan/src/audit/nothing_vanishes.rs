@@ -122,9 +122,8 @@ fn done(duty: Duty, passed: &Passed<'_>, outcomes: &HashMap<&str, &OutcomeEviden
     let outcome = outcomes.get(id.as_str()).ok_or_else(|| format!("there is no purchase {id}"))?;
     let status = outcome.status.as_str();
     match duty {
-        Duty::Record => says_the_same(data, &outcome.confirmation).map_err(|field| {
-            format!("purchase {id} says something else than it at {field}")
-        }),
+        Duty::Record => says_the_same(data, &outcome.confirmation)
+            .map_err(|field| format!("purchase {id} says something else than it at {field}")),
         Duty::LookAt if status == "created" => Err(format!("nobody has looked at purchase {id}")),
         Duty::Schedule => {
             let superseded = outcome.allocation_id.as_deref() != data["allocation_id"].as_str();
@@ -246,9 +245,8 @@ pub(super) fn judge_dead_letter(letter: DeadLetterEvidence, told: &Told, retaine
         return;
     }
     let DeadLetterEvidence { id, topic, partition, offset, key, value, headers, .. } = letter;
-    let queued = RecordEvidence {
-        topic: QUEUE.to_owned(), partition: 0, offset: 0, key, value, headers, timestamp_ms: 0,
-    };
+    let queued =
+        RecordEvidence { topic: QUEUE.to_owned(), partition: 0, offset: 0, key, value, headers, timestamp_ms: 0 };
     tally.must(told.is_dead_letter(&queued), format!("dead-letter:{id}"), || {
         format!("the dead letter of {topic}/{partition}@{offset} is not on {QUEUE} as it stands in the table")
     });

@@ -22,7 +22,8 @@ pub(super) fn judge(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
     let (lessons, total) = (booked.lessons.len() as i64, booked.purchase.sessions_total);
     tally.must(lessons == total, &booked.purchase.id, || format!("its plan places {lessons} of {total} sessions"));
     let (bought, plan) = (booked.order.sessions, booked.purchase.sessions_total);
-    tally.must(bought == plan, &booked.purchase.id, || format!("{bought} sessions were confirmed, its row says {plan}"));
+    tally
+        .must(bought == plan, &booked.purchase.id, || format!("{bought} sessions were confirmed, its row says {plan}"));
     sessions(booked, tally);
 }
 
@@ -38,7 +39,10 @@ fn start(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
         format!("its start date is {:?}, its allocation's {start}", purchase.start_date)
     });
     tally.must(date(&purchase.requested_start_date) == Some(order.requested), &purchase.id, || {
-        format!("{} was confirmed as requested start date, its row says {}", order.requested, purchase.requested_start_date)
+        format!(
+            "{} was confirmed as requested start date, its row says {}",
+            order.requested, purchase.requested_start_date
+        )
     });
     let expected = earliest_start(booked, limits).map(|earliest| earliest.max(order.requested));
     tally.must(expected == Some(start), &purchase.id, || {
@@ -66,7 +70,11 @@ fn skipped(booked: &Booked<'_>, tally: &mut Tally) {
     });
     for date in &off {
         let only = super::wall::Calendar {
-            zone: &order.zone, start: *date, slots: &decision.slots, skipped: &BTreeSet::new(), sessions: 1,
+            zone: &order.zone,
+            start: *date,
+            slots: &decision.slots,
+            skipped: &BTreeSet::new(),
+            sessions: 1,
             minutes: order.minutes,
         };
         let explained = only.lessons().first().is_some_and(|lesson| {

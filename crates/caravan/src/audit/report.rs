@@ -153,9 +153,12 @@ impl Report {
 
     /// One JSON object a line: each guarantee, then the conflicts.
     pub fn json_lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.findings.iter().map(|(guarantee, tally)| finding_json(*guarantee, tally)).collect();
+        let mut lines: Vec<String> =
+            self.findings.iter().map(|(guarantee, tally)| finding_json(*guarantee, tally)).collect();
         let conflicts = &self.conflicts;
-        lines.push(json!({ "conflicts": conflicts.broken, "ids": conflicts.ids(), "problems": words(conflicts) }).to_string());
+        lines.push(
+            json!({ "conflicts": conflicts.broken, "ids": conflicts.ids(), "problems": words(conflicts) }).to_string(),
+        );
         lines
     }
 
@@ -170,7 +173,9 @@ impl Report {
         }
         if self.conflicts.broken > 0 {
             let count = self.conflicts.broken;
-            lines.push(format!("note   {count} sessions are in conflict with today's roster or closures (not violations)"));
+            lines.push(format!(
+                "note   {count} sessions are in conflict with today's roster or closures (not violations)"
+            ));
             lines.extend(listed(&self.conflicts));
         }
         lines

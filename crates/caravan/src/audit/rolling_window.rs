@@ -53,7 +53,10 @@ pub(super) fn judge_booked(booked: &Booked<'_>, reach: Reach, tally: &mut Tally)
         let due = lesson.date < horizon;
         tally.must(stands == due, &purchase.id, || {
             let stands = if stands { "stands" } else { "doesn't stand" };
-            format!("its session {} of {} {stands} in the calendar, its horizon is {horizon}", lesson.ordinal, lesson.date)
+            format!(
+                "its session {} of {} {stands} in the calendar, its horizon is {horizon}",
+                lesson.ordinal, lesson.date
+            )
         });
     }
     if purchase.status == "scheduled" {

@@ -145,12 +145,14 @@ impl WeekMinutes {
     /// Whether it holds in every minute of a lesson, as a wall clock in `zone` shows them.
     pub(super) fn hold_throughout(&self, zone: &TimeZone, lesson: &Lesson) -> bool {
         let minutes = (lesson.end - lesson.start) / 60;
-        let (Some(first), Some(last)) = (minute_of_week(zone, lesson.start), minute_of_week(zone, lesson.end - 60)) else {
+        let (Some(first), Some(last)) = (minute_of_week(zone, lesson.start), minute_of_week(zone, lesson.end - 60))
+        else {
             return false;
         };
         let clocks_change = (first + minutes - 1).rem_euclid(WEEK) != last;
         (0..minutes).all(|passed| {
-            let shown = if clocks_change { minute_of_week(zone, lesson.start + passed * 60) } else { Some(first + passed) };
+            let shown =
+                if clocks_change { minute_of_week(zone, lesson.start + passed * 60) } else { Some(first + passed) };
             shown.is_some_and(|minute| self.holds(minute.rem_euclid(WEEK) as usize))
         })
     }

@@ -32,7 +32,11 @@ fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     let (terms, id) = (&booked.judgement.terms, &booked.allocation.id);
     for lesson in &booked.lessons {
         tally.must(terms.available.hold_throughout(&terms.zone, lesson), id, || {
-            format!("session {} at {} is outside the availability it was judged by", lesson.ordinal, shown(lesson.start))
+            format!(
+                "session {} at {} is outside the availability it was judged by",
+                lesson.ordinal,
+                shown(lesson.start)
+            )
         });
         tally.must(!touches(&terms.zone, lesson, &terms.time_off), id, || {
             format!("session {} at {} is on a day off", lesson.ordinal, shown(lesson.start))

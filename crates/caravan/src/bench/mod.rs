@@ -1,6 +1,6 @@
 //! The bench: how fast, how soon, how much memory and how much disk.
 //!
-//! 1. A roster is imported and, if asked for, a history [lived through](past).
+//! 1. A roster is imported and, if asked for, a history is lived through.
 //! 2. *Backlog*: all payments are published; then the workers run until nothing is left to do.
 //!    Throughput, memory and disk are of this phase.
 //! 3. *Steady*: payments come at a fixed rate while the workers run. Latency is of this phase,
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::engine::{Policy, RunError, Stats, Stop};
 use crate::platform::floor::Floor;
 use crate::platform::log::NewRecord;
-use crate::platform::transaction::{CommitError, Effects, Transaction, TrainerEdit};
+use crate::platform::transaction::{CommitError, Effects, TrainerEdit, Transaction};
 use crate::platform::{Platform, PlatformError};
 use crate::progress::Progress;
 use crate::workers::{self, RunOptions, WorkerKind};
@@ -105,6 +105,7 @@ pub async fn run(ground: Ground<'_>, options: Options, progress: &dyn Progress) 
 
     let bytes_before = floor.database_bytes().await?;
     floor.note_start().await?;
+    memory::forget_peak();
     progress.begin("backlog", u64::from(purchases));
     let (took, rss_bytes) = bench.backlog().await?;
     floor.note_end().await?;

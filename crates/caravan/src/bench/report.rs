@@ -96,7 +96,8 @@ impl Measured {
     /// A table for people.
     pub fn text_lines(&self) -> Vec<String> {
         let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
-        let latency = |percent| self.latency_ms(percent).map_or_else(|| "-".to_owned(), |latency| format!("{latency:.1} ms"));
+        let latency =
+            |percent| self.latency_ms(percent).map_or_else(|| "-".to_owned(), |latency| format!("{latency:.1} ms"));
         let quarters: Vec<String> = self.rss_bytes.iter().map(|bytes| mebibytes(*bytes)).collect();
         let rows = [
             ("topology", self.topology.to_owned()),
@@ -107,7 +108,16 @@ impl Measured {
             ("throughput", format!("{:.0} purchases/s", self.purchases_per_second())),
             ("floor", format!("{:.0} purchases/s", self.floor_purchases_per_second())),
             ("share of the floor", format!("{:.1} %", self.floor_ratio() * 100.0)),
-            ("latency", format!("p50 {}  p95 {}  p99 {}  at {} payments/s", latency(50), latency(95), latency(99), self.steady_rate)),
+            (
+                "latency",
+                format!(
+                    "p50 {}  p95 {}  p99 {}  at {} payments/s",
+                    latency(50),
+                    latency(95),
+                    latency(99),
+                    self.steady_rate
+                ),
+            ),
             ("memory, at most", self.rss_bytes_max.map_or_else(|| "not told by this system".to_owned(), mebibytes)),
             ("memory, by quarter", quarters.join("  ")),
             ("database", format!("{:.0} bytes a purchase", self.bytes_per_purchase())),
@@ -115,7 +125,9 @@ impl Measured {
         let mut lines: Vec<String> = rows.iter().map(|(label, value)| format!("{label:<20}{value}")).collect();
         if self.allocated_share < ALLOCATED_SHARE_MIN {
             let least = ALLOCATED_SHARE_MIN * 100.0;
-            lines.push(format!("note: fewer than {least:.0} % found a trainer; take more trainers for a measurement of the whole path"));
+            lines.push(format!(
+                "note: fewer than {least:.0} % found a trainer; take more trainers for a measurement of the whole path"
+            ));
         }
         lines
     }
@@ -138,7 +150,10 @@ mod tests {
     fn a_percentile_is_the_nearest_rank() {
         let latencies: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
         let measured = Measured { latencies, ..Measured::default() };
-        assert_eq!([50, 95, 99, 100].map(|percent| measured.latency_ms(percent)), [Some(100.0), Some(190.0), Some(198.0), Some(200.0)]);
+        assert_eq!(
+            [50, 95, 99, 100].map(|percent| measured.latency_ms(percent)),
+            [Some(100.0), Some(190.0), Some(198.0), Some(200.0)]
+        );
         assert_eq!(Measured::default().latency_ms(50), None);
     }
 

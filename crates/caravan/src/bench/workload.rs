@@ -76,7 +76,10 @@ impl Workload {
             languages: vec!["en".to_owned(), LANGUAGES[number as usize % LANGUAGES.len()].to_owned()],
             courses: subjects(number).map(taught).to_vec(),
             availability: WORKDAYS.into_iter().filter_map(working_hours).collect(),
-            time_off: off.then(|| DaysOff { from: after(today, days), until: after(today, days + 6) }).into_iter().collect(),
+            time_off: off
+                .then(|| DaysOff { from: after(today, days), until: after(today, days + 6) })
+                .into_iter()
+                .collect(),
             max_sessions_per_week: 40,
             weight: 100,
             active: true,
@@ -111,7 +114,10 @@ impl Workload {
                 languages: vec!["en".to_owned()],
             },
             payer: None,
-            course: Course { subject: subject_name(subject), level: LEVELS[random.random_range(0..LEVELS.len())].to_owned() },
+            course: Course {
+                subject: subject_name(subject),
+                level: LEVELS[random.random_range(0..LEVELS.len())].to_owned(),
+            },
             plan: self.plan(&mut random, now),
             preferred_trainer_id: None,
             metadata: BTreeMap::from([("campaign".to_owned(), "bench".to_owned())]),
@@ -197,7 +203,8 @@ mod tests {
     fn whatever_is_asked_for_somebody_teaches() {
         let workload = Workload { seed: 7, trainers: 1_000, sessions: 24 };
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
-        let trainers: Vec<Trainer> = (0..1_000).map(|number| workload.trainer(number, Date::constant(2026, 11, 23))).collect();
+        let trainers: Vec<Trainer> =
+            (0..1_000).map(|number| workload.trainer(number, Date::constant(2026, 11, 23))).collect();
         for number in 0..500 {
             let confirmation = workload.confirmation("a", number, now);
             let fitting = trainers.iter().filter(|trainer| {

@@ -31,7 +31,7 @@ impl Backoff {
     }
 
     /// The next pause: between half and all of `min * 2^failures`, at most `max`.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         let full = self.min.saturating_mul(1 << self.failures.min(20)).min(self.max);
         self.failures = self.failures.saturating_add(1);
         self.seed = split_mix(self.seed);
@@ -43,7 +43,7 @@ impl Backoff {
     /// and waits; breaks if stopped meanwhile.
     pub async fn pause(&mut self, platform: &Platform, stop: &Stop, problem: &str, task: &str) -> ControlFlow<()> {
         let first = self.failures == 0;
-        let pause = self.next();
+        let pause = self.next_pause();
         if first || pause * 2 > self.max {
             warn!(task, problem, "waiting for it to pass; nothing is lost, the same work is tried again");
         }
@@ -73,10 +73,10 @@ mod tests {
         let mut backoff = Backoff::new(&policy, 1);
         for failures in 0..40_u32 {
             let full = policy.backoff_min.saturating_mul(1 << failures.min(20)).min(policy.backoff_max);
-            let pause = backoff.next();
+            let pause = backoff.next_pause();
             assert!(pause >= full / 2 && pause <= full, "{failures}: {pause:?} of {full:?}");
         }
         backoff.reset();
-        assert!(backoff.next() <= policy.backoff_min);
+        assert!(backoff.next_pause() <= policy.backoff_min);
     }
 }

@@ -153,8 +153,14 @@ impl Consumer {
         let assigned = subscription.assigned().await?;
         let stored = self.platform.store.positions(self.spec.group).await?;
         let topics = self.platform.log.topics().await?;
-        let start = positions::judge(self.spec.group, &assigned, &topics, &stored)
-            .map_err(|lost| Interruption::Fatal(lost.into()))?;
+        let start = match positions::judge(self.spec.group, &assigned, &topics, &stored) {
+            Ok(start) => start,
+            // Between the two looks another owner went on, and the log was trimmed behind it.
+            Err(_) if self.platform.store.positions(self.spec.group).await? != stored => {
+                return Err(Interruption::Reload);
+            }
+            Err(lost) => return Err(Interruption::Fatal(lost.into())),
+        };
         if !start.new.is_empty() {
             self.platform.store.begin_positions(self.spec.group, &start.new).await?;
         }
@@ -179,7 +185,7 @@ impl Consumer {
             Interruption::LookAgain(what) => {
                 self.conflicts += 1;
                 debug!(conflicts = self.conflicts, "[{}] {what}: looking again", self.spec.name);
-                let pause = self.backoff.next().min(self.policy.backoff_min * 4);
+                let pause = self.backoff.next_pause().min(self.policy.backoff_min * 4);
                 select(self.platform.clock.sleep(pause), std::pin::pin!(stop.requested())).await;
             }
             Interruption::Environment(problem) => {
@@ -276,10 +282,11 @@ impl Consumer {
                 error!(
                     "[{}] {} different records in a row fail ({why}): this looks like the database or the schema, not the \
                      records; waiting. Run `caravan doctor`",
-                    self.spec.name, self.failing.len() + 1
+                    self.spec.name,
+                    self.failing.len() + 1
                 );
             }
-            let pause = self.backoff.next();
+            let pause = self.backoff.next_pause();
             select(self.platform.clock.sleep(pause), std::pin::pin!(stop.requested())).await;
             if stop.is_requested() {
                 return Ok(());

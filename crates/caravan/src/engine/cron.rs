@@ -71,7 +71,9 @@ impl Schedule {
     /// Says what is wrong with them.
     pub fn parse(fields: &str) -> Result<Self, String> {
         let wrong = |why: &dyn std::fmt::Display| {
-            format!("cron {fields:?} is not a schedule of five fields, such as \"0 2 * * *\" (minute hour day month weekday, UTC): {why}")
+            format!(
+                "cron {fields:?} is not a schedule of five fields, such as \"0 2 * * *\" (minute hour day month weekday, UTC): {why}"
+            )
         };
         if fields.split_whitespace().count() != 5 {
             return Err(wrong(&"it has another number of fields"));
@@ -107,10 +109,11 @@ pub(crate) struct Cron {
 impl Cron {
     /// Does the job whenever it is due, and at once if a run was missed, until stopped.
     pub(crate) async fn run(self, stop: Stop, caught_up: CaughtUp) -> Result<(), RunError> {
+        let mut done_here = None;
         let schedule = Schedule::parse(&self.policy.cron).map_err(RunError::Broken)?;
         let mut backoff = Backoff::new(&self.policy, 2_000);
         while !stop.is_requested() {
-            match self.run_if_due(&schedule).await {
+            match self.run_if_due(&schedule, &mut done_here).await {
                 Ok(true) => {
                     backoff.reset();
                     caught_up.note();
@@ -128,10 +131,14 @@ impl Cron {
         Ok(())
     }
 
-    /// Returns whether the job is done for now; false if another instance is at it.
-    async fn run_if_due(&self, schedule: &Schedule) -> Result<bool, CommitError> {
+    /// Returns whether the job is done for now; false if another instance is at it. `done_here`
+    /// is when this process did it last.
+    async fn run_if_due(&self, schedule: &Schedule, done_here: &mut Option<Timestamp>) -> Result<bool, CommitError> {
         let now = self.platform.clock.now();
-        if !schedule.is_due(self.platform.store.cron_last().await?, now) {
+        let stored = self.platform.store.cron_last().await?;
+        // A stored run in the future stays there until its time comes again; once is enough meanwhile.
+        let last = if stored > Some(now) { done_here.or(stored) } else { stored };
+        if !schedule.is_due(last, now) {
             return Ok(true);
         }
         if !self.platform.store.lease(LEASE, &self.instance, now, LEASE_TTL).await? {
@@ -141,7 +148,10 @@ impl Cron {
         if let Err(problem) = self.platform.store.release(LEASE, &self.instance).await {
             warn!(%problem, "could not give the cron's lease back; it ends by itself");
         }
-        done.map(|()| true)
+        done.map(|()| {
+            *done_here = Some(now);
+            true
+        })
     }
 
     async fn run_leased(&self, schedule: &Schedule, now: Timestamp) -> Result<(), CommitError> {

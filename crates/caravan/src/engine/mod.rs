@@ -28,8 +28,8 @@ pub mod stats;
 pub mod stop;
 pub mod worker;
 
-pub use batch::unprompted as batch_transaction;
 pub(crate) use batch::event_record;
+pub use batch::unprompted as batch_transaction;
 pub use positions::LostPosition;
 pub use stats::{Stats, WorkerStats};
 pub use stop::Stop;
@@ -192,7 +192,8 @@ pub fn tasks(platform: &Platform, work: Work, policy: &Policy, stop: &Stop, stat
 async fn finish(mut tasks: tokio::task::JoinSet<Result<(), RunError>>, stop: &Stop) -> Result<(), RunError> {
     let mut first_failure = Ok(());
     while let Some(ended) = tasks.join_next().await {
-        let result = ended.unwrap_or_else(|failed| Err(RunError::Broken(format!("a task of the engine died: {failed}"))));
+        let result =
+            ended.unwrap_or_else(|failed| Err(RunError::Broken(format!("a task of the engine died: {failed}"))));
         if result.is_err() {
             stop.request();
             first_failure = first_failure.and(result);

@@ -58,7 +58,8 @@ pub(crate) fn judge(
                 return Err(lost(position.next_offset, problem));
             }
             Some(position) if position.next_offset > state.end => {
-                let problem = format!("is beyond the log's end {}: the log or the database is from another time", state.end);
+                let problem =
+                    format!("is beyond the log's end {}: the log or the database is from another time", state.end);
                 return Err(lost(position.next_offset, problem));
             }
             Some(position) => {
@@ -81,8 +82,7 @@ mod tests {
 
     fn judged(stored: Option<(Uuid, u64)>) -> Result<Vec<u64>, String> {
         let id = Uuid::from_u128(1);
-        let topics =
-            [TopicState { topic: AT.topic, id, partitions: vec![PartitionState { start: 10, end: 20 }] }];
+        let topics = [TopicState { topic: AT.topic, id, partitions: vec![PartitionState { start: 10, end: 20 }] }];
         let stored: Vec<_> =
             stored.map(|(topic_id, next_offset)| Position { at: AT, topic_id, next_offset }).into_iter().collect();
         judge("purchase-creation-workers", &[AT], &topics, &stored)
@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn a_position_outside_the_log_is_refused_with_the_command_that_settles_it() {
-        for (topic_id, offset, problem) in [(1, 9, "before the log's start"), (1, 21, "beyond the log's end"), (2, 15, "made again")] {
+        for (topic_id, offset, problem) in
+            [(1, 9, "before the log's start"), (1, 21, "beyond the log's end"), (2, 15, "made again")]
+        {
             let refusal = judged(Some((Uuid::from_u128(topic_id), offset))).unwrap_err();
             assert!(refusal.contains(problem), "{refusal}");
             assert!(refusal.contains("caravan groups replay purchase-creation-workers --topic purchase-confirmed"));

@@ -35,11 +35,16 @@ pub trait Evidence: Send {
         until: i64,
     ) -> Result<Vec<SetAsideEvidence>, PlatformError>;
     /// Dead letters, from after this id on.
-    async fn dead_letters(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<DeadLetterEvidence>, PlatformError>;
+    async fn dead_letters(
+        &mut self,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterEvidence>, PlatformError>;
     /// Purchases, from after this id on, with everything that names them or lies between them.
     async fn purchases(&mut self, after: Option<&str>, limit: usize) -> Result<PurchasePage, PlatformError>;
     /// What the parties of one kind have taken, from after this id on.
-    async fn parties(&mut self, kind: PartyKind, after: Option<&str>, limit: usize) -> Result<PartyPage, PlatformError>;
+    async fn parties(&mut self, kind: PartyKind, after: Option<&str>, limit: usize)
+    -> Result<PartyPage, PlatformError>;
     /// Shows every session that is not cancelled, by party and then by start.
     async fn each_session_by(
         &mut self,

@@ -10,7 +10,7 @@ use super::PlatformError;
 /// in large batches, on one connection, and without any rule.
 #[async_trait]
 pub trait Floor: Send {
-    /// How many bytes the run's database takes.
+    /// How many bytes of the run's database are in use.
     async fn database_bytes(&mut self) -> Result<u64, PlatformError>;
     /// The run begins: what is there already is none of it.
     async fn note_start(&mut self) -> Result<(), PlatformError>;

@@ -234,8 +234,7 @@ impl AllocationWorker {
 
 /// What the rules need to know of each purchase, in the same order.
 async fn requests(purchases: &[Purchase], reads: &dyn Reads) -> Result<Vec<Request>, PlatformError> {
-    let mut students: Vec<String> =
-        purchases.iter().map(|purchase| purchase.confirmation.student.id.clone()).collect();
+    let mut students: Vec<String> = purchases.iter().map(|purchase| purchase.confirmation.student.id.clone()).collect();
     students.sort_unstable();
     students.dedup();
     let asked: Vec<(String, String)> = purchases.iter().map(student_and_subject).collect();

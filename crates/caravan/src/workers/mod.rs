@@ -70,7 +70,10 @@ impl std::str::FromStr for WorkerKind {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| format!("unknown worker {text:?}, known are {}", known()))
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| format!("unknown worker {text:?}, known are {}", known()))
     }
 }
 

@@ -105,7 +105,9 @@ fn was_made(purchase: &Purchase, allocation_id: Uuid) -> bool {
 pub(super) fn unknown_purchase(id: Uuid) -> Rejection {
     Rejection::new(
         Reason::UnknownPurchase,
-        format!("purchase {id} is not in the database; if it was restored from a backup, replay purchase-confirmed first"),
+        format!(
+            "purchase {id} is not in the database; if it was restored from a backup, replay purchase-confirmed first"
+        ),
     )
 }
 

@@ -1,7 +1,16 @@
 //! A clock that is set: nothing is lost, nothing is lowered, nobody waits for the old time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use caravan::engine::cron::{DailyJob, Keep};
+use caravan::engine::{self, Stats, Stop, Work};
+use caravan::platform::Platform;
+use caravan::platform::transaction::CommitError;
+use caravan::workers::WorkerKind;
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::house::House;
@@ -54,5 +63,36 @@ async fn a_clock_set_forward_books_nobody_into_the_past() {
     // In Kolkata it is the 2nd already, so the 3rd is the first day, and Tuesday the 5th the first date.
     assert_eq!(house.purchase("pay_1").await.start_date.unwrap().to_string(), "2027-01-03");
     assert_eq!(house.dates("pay_1").await, ["01-05", "01-07", "01-12", "01-14", "01-19", "01-21"]);
+    house.nothing_is_left_over(&[]).await;
+}
+
+/// A daily job that counts how often it is done.
+struct Counted(Arc<dyn DailyJob>, AtomicUsize);
+
+#[async_trait]
+impl DailyJob for Counted {
+    async fn run(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<(), CommitError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.run(platform, as_of, keep).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_clock_was_set_back_the_daily_job_is_done_once_and_not_at_every_look() {
+    let house = House::with(&[trainer("trn_1", json!({}))]).await;
+    house.pay(&[payment("pay_1", json!({}))]).await;
+    house.run().await;
+    house.set_clock(DAY_BEFORE);
+    let usual = house.work(&WorkerKind::ALL);
+    let job = Arc::new(Counted(usual.daily.unwrap(), AtomicUsize::new(0)));
+    let work = Work { workers: usual.workers, daily: Some(job.clone()), until_idle: false, ..house.work(&[]) };
+    let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
+    let looks = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.request();
+    };
+    let (ran, ()) = tokio::join!(engine::run(&house.platform, work, &house.policy, &stop, &stats), looks);
+    ran.unwrap();
+    assert_eq!(job.1.load(Ordering::SeqCst), 1);
     house.nothing_is_left_over(&[]).await;
 }

@@ -7,6 +7,7 @@ mod clocks;
 mod dead_letters;
 mod house;
 mod matching;
+mod noticing;
 mod once;
 mod records;
 mod retention;

@@ -157,11 +157,7 @@ impl Log for Handle {
         .await
     }
 
-    async fn trim(
-        &self,
-        consumed: &BTreeMap<TopicPartition, u64>,
-        before: Timestamp,
-    ) -> Result<u64, PlatformError> {
+    async fn trim(&self, consumed: &BTreeMap<TopicPartition, u64>, before: Timestamp) -> Result<u64, PlatformError> {
         self.call("log.trim", |state| {
             let mut dropped = 0;
             for (at, passed) in consumed {

@@ -95,9 +95,8 @@ impl Reads for Handle {
         asked: &[(String, String)],
     ) -> Result<Vec<((String, String), String)>, PlatformError> {
         self.call("store.previous_trainers", |state| {
-            let found = |asked: &(String, String)| {
-                Some((asked.clone(), state.tables.previous_trainer(&asked.0, &asked.1)?))
-            };
+            let found =
+                |asked: &(String, String)| Some((asked.clone(), state.tables.previous_trainer(&asked.0, &asked.1)?));
             Ok(asked.iter().filter_map(found).collect())
         })
         .await
@@ -118,7 +117,8 @@ impl Reads for Handle {
     async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError> {
         self.call("store.roster_changes", |state| {
             let tables = &state.tables;
-            let changed = tables.trainers.values().filter(|record| since.is_none_or(|since| record.roster_version > since));
+            let changed =
+                tables.trainers.values().filter(|record| since.is_none_or(|since| record.roster_version > since));
             let trainers = changed.map(|record| tables.trainer_row(record)).collect();
             Ok(RosterChanges { version: tables.roster_version, trainers, closures: tables.closures.to_vec() })
         })
@@ -170,7 +170,13 @@ impl Reads for Handle {
 
     async fn positions(&self, group: &str) -> Result<Vec<Position>, PlatformError> {
         self.call("store.positions", |state| {
-            Ok(state.tables.positions.iter().filter(|((of, _), _)| of == group).map(|(_, position)| *position).collect())
+            Ok(state
+                .tables
+                .positions
+                .iter()
+                .filter(|((of, _), _)| of == group)
+                .map(|(_, position)| *position)
+                .collect())
         })
         .await
     }
@@ -302,7 +308,8 @@ fn sessions_of(row: &PurchaseRow) -> Vec<Session> {
 }
 
 fn totals(tables: &Tables) -> Totals {
-    let mut totals = Totals { trainers: tables.trainers.len() as u64, outbox: tables.outbox.len() as u64, ..Totals::default() };
+    let mut totals =
+        Totals { trainers: tables.trainers.len() as u64, outbox: tables.outbox.len() as u64, ..Totals::default() };
     for row in tables.purchases.values() {
         *totals.purchases.entry(row.status.name().to_owned()).or_default() += 1;
         for session in sessions_of(row) {

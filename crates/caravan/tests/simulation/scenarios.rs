@@ -286,9 +286,12 @@ fn until_idle_leaves_only_when_nothing_is_left() {
     assert!(waited > 0, "nobody waited: the cron had nobody to help");
 }
 
+/// What happens to a topic behind the group's back.
+type Damage = fn(&mut crate::log::TopicLog);
+
 #[test]
 fn a_position_that_does_not_fit_the_log_is_a_loud_error_with_the_command_that_settles_it() {
-    let damages: [(&str, fn(&mut crate::log::TopicLog)); 3] = [
+    let damages: [(&str, Damage); 3] = [
         ("before the log's start", |topic| topic.partitions.iter_mut().for_each(|partition| partition.start = 1_000)),
         ("beyond the log's end", |topic| topic.partitions.iter_mut().for_each(|partition| partition.records.clear())),
         ("made again", |topic| topic.id = Uuid::from_u128(1)),
@@ -307,6 +310,41 @@ fn a_position_that_does_not_fit_the_log_is_a_loud_error_with_the_command_that_se
         let named = format!("caravan groups replay {} --topic purchase-confirmed", WorkerKind::Purchase.spec().group);
         assert!(failures.len() == 1 && failures[0].contains(&named) && failures[0].contains(problem), "{failures:?}");
         assert_eq!(purchases(&simulation), 12, "nothing else happened");
+    }
+}
+
+/// Another owner of the partitions has gone on to their ends, and what it has read is trimmed.
+fn overtake(simulation: &Simulation, kind: WorkerKind, topic: Topic) {
+    let mut state = simulation.world.state();
+    let Some(log) = state.log.topics.get_mut(&topic) else { return };
+    log.partitions.iter_mut().for_each(|partition| partition.start = partition.end());
+    let ends: Vec<u64> = log.partitions.iter().map(crate::log::Partition::end).collect();
+    for ((group, at), position) in &mut state.tables.positions {
+        if group == kind.spec().group && at.topic == topic {
+            position.next_offset = ends[at.partition as usize];
+        }
+    }
+}
+
+#[test]
+fn whenever_another_owner_goes_on_and_the_log_is_trimmed_no_position_counts_as_lost() {
+    for turns in 0..60 {
+        let (mut simulation, ledger) = world(14);
+        publish(&mut simulation, &ledger, good(0..6));
+        settle(&mut simulation);
+        simulation.crash(0, 0);
+        simulation.leave_for_good(0);
+        publish(&mut simulation, &ledger, good(6..12));
+        simulation.add_process(vec![WorkerKind::Purchase], policy(), false);
+        for _ in 0..turns {
+            simulation.turn();
+        }
+        overtake(&simulation, WorkerKind::Purchase, Topic::PurchaseConfirmed);
+        simulation.run_for(Duration::from_secs(5));
+        publish(&mut simulation, &ledger, good(12..13));
+        simulation.run_for(Duration::from_secs(5));
+        assert_eq!(simulation.world.state().failures, Vec::<String>::new(), "after {turns} turns");
+        assert!(statuses(&simulation).contains_key("pay_12"), "after {turns} turns");
     }
 }
 
@@ -339,7 +377,13 @@ fn a_purchase_on_the_waitlist_that_cannot_be_booked_holds_nobody_up() {
     publish(&mut simulation, &ledger, good(11..12));
     simulation.run_for(Duration::from_secs(60));
     let statuses = statuses(&simulation);
-    let expected = [("pay_0", "scheduled"), ("pay_1", "scheduled"), ("pay_11", "scheduled"), ("pay_2", "scheduled"), ("pay_3", "waitlisted")];
+    let expected = [
+        ("pay_0", "scheduled"),
+        ("pay_1", "scheduled"),
+        ("pay_11", "scheduled"),
+        ("pay_2", "scheduled"),
+        ("pay_3", "waitlisted"),
+    ];
     assert_eq!(statuses, expected.map(|(payment, status)| (payment.to_owned(), status)).into());
 }
 
@@ -383,7 +427,8 @@ fn whom_another_process_put_on_the_waitlist_with_an_old_roster_in_mind_is_looked
     let confirmation = decode_confirmation(&payment(1), now).expect("a good payment");
     let id = Uuid::from_u128(9);
     let purchases = vec![NewPurchase { id, created_at: now, confirmation }];
-    let waitlistings = vec![NewWaitlisting { purchase_id: id, waitlisted_at: now, seen_version: 0, receipt: String::new() }];
+    let waitlistings =
+        vec![NewWaitlisting { purchase_id: id, waitlisted_at: now, seen_version: 0, receipt: String::new() }];
     let effects = Effects { purchases, waitlistings, ..Effects::default() };
     simulation.spawn(async move {
         handle.commit(&Transaction { effects, ..Transaction::default() }).await.expect("a commit");

@@ -66,7 +66,8 @@ fn people_processes(simulation: &mut Simulation) {
     simulation.add_process(WorkerKind::ALL.to_vec(), policy.clone(), false);
     for number in 0..more {
         let all = simulation.world.state().dice.random_bool(0.6);
-        let workers = if all { WorkerKind::ALL.to_vec() } else { vec![WorkerKind::ALL[number * 2], WorkerKind::Allocation] };
+        let workers =
+            if all { WorkerKind::ALL.to_vec() } else { vec![WorkerKind::ALL[number * 2], WorkerKind::Allocation] };
         let process = simulation.add_process(workers, policy.clone(), false);
         if faults.crash > 0.0 && simulation.world.state().dice.random_bool(0.3) {
             simulation.leave_for_good(process);
@@ -133,7 +134,8 @@ fn the_guarantees_hold_whatever_happens() {
     }
     let seeds = number_of("CARAVAN_SIMULATION_SEEDS").unwrap_or(SEEDS_DEFAULT);
     let reports: Vec<(u64, Report)> = std::thread::scope(|scope| {
-        let part = |thread: u64| move || (thread..seeds).step_by(THREADS as usize).map(|seed| (seed, caught(seed))).collect();
+        let part =
+            |thread: u64| move || (thread..seeds).step_by(THREADS as usize).map(|seed| (seed, caught(seed))).collect();
         let parts: Vec<_> = (0..THREADS).map(|thread| scope.spawn(part(thread))).collect();
         parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|_| Vec::new())).collect()
     });
@@ -141,7 +143,10 @@ fn the_guarantees_hold_whatever_happens() {
     let broken: Vec<String> = reports.iter().filter_map(|(seed, report)| told(*seed, report)).collect();
     assert!(broken.is_empty(), "{} of {seeds} seeds break a guarantee:\n{}", broken.len(), broken.join("\n"));
     let mut totals = BTreeMap::<&str, u64>::new();
-    reports.iter().flat_map(|(_, report)| &report.counts).for_each(|(what, count)| *totals.entry(what).or_default() += count);
+    reports
+        .iter()
+        .flat_map(|(_, report)| &report.counts)
+        .for_each(|(what, count)| *totals.entry(what).or_default() += count);
     println!("{seeds} seeds: {totals:?}");
     for (what, count) in totals {
         assert!(count > 0, "no run had any {what}: the workload tests nothing");
@@ -157,7 +162,8 @@ fn caught(seed: u64) -> Report {
 /// What is wrong with a run, and how to look at it alone.
 fn told(seed: u64, report: &Report) -> Option<String> {
     let first = report.violations.first()?;
-    let alone = format!("CARAVAN_SIMULATION_SEED={seed} cargo test -p caravan --test simulation guarantees -- --nocapture");
+    let alone =
+        format!("CARAVAN_SIMULATION_SEED={seed} cargo test -p caravan --test simulation guarantees -- --nocapture");
     Some(format!("seed {seed}: {first} (and {} more)\n  alone: {alone}", report.violations.len() - 1))
 }
 

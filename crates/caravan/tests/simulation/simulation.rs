@@ -104,8 +104,15 @@ impl Simulation {
     ) -> usize {
         let number = self.processes.len();
         let options = RunOptions { workers, until_idle, policy, instance: format!("process-{number}") };
-        let process =
-            Process { options, wrap, stop: Stop::new(), stats: Arc::default(), running: false, back_at: 0, gone: false };
+        let process = Process {
+            options,
+            wrap,
+            stop: Stop::new(),
+            stats: Arc::default(),
+            running: false,
+            back_at: 0,
+            gone: false,
+        };
         self.processes.push(process);
         self.start(number);
         number

@@ -36,7 +36,11 @@ impl Handle {
         self.call("store.advance", |state| {
             let mut tables = state.tables.clone();
             tables.advance(transaction.group, &transaction.advances, None)?;
-            replace(state, tables, &Transaction { advances: transaction.advances.clone(), ..transaction_of(transaction) });
+            replace(
+                state,
+                tables,
+                &Transaction { advances: transaction.advances.clone(), ..transaction_of(transaction) },
+            );
             Ok::<_, CommitError>(())
         })
         .await?;

@@ -7,7 +7,7 @@ use caravan::platform::log::{NewRecord, TopicPartition};
 use caravan::platform::rows::{DeadLetter, Position, Waiting};
 use caravan::platform::transaction::{
     Advance, COMPLETED_SESSIONS_MAX, CommitError, Effects, NewAllocation, NewDeadLetter, NewPurchase, NewSession,
-    NewWaitlisting, Redriven, Transaction, TrainerEdit, TrainerTouch, WindowExtension,
+    NewWaitlisting, Redriven, TrainerEdit, TrainerTouch, Transaction, WindowExtension,
 };
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
@@ -186,7 +186,8 @@ impl Tables {
         let id = &touch.trainer_id;
         let moved = || conflict(format!("trainer {id}"), vec![id.clone()]);
         let record = Arc::make_mut(self.trainers.get_mut(id).ok_or_else(moved)?);
-        let unchecked = [Some(Planted::TrainerVersionUnchecked), Some(Planted::ReservationsUnchecked)].contains(&planted);
+        let unchecked =
+            [Some(Planted::TrainerVersionUnchecked), Some(Planted::ReservationsUnchecked)].contains(&planted);
         if record.version != touch.version && !unchecked {
             return Err(moved());
         }
@@ -282,7 +283,8 @@ impl Tables {
                 left -= 1;
             }
             let all = row.sessions.len() == usize::from(row.confirmation.plan.sessions);
-            if row.status == PurchaseStatus::Scheduled && all && row.sessions.values().all(|session| session.completed) {
+            if row.status == PurchaseStatus::Scheduled && all && row.sessions.values().all(|session| session.completed)
+            {
                 row.status = PurchaseStatus::Completed;
             }
         }
@@ -352,7 +354,8 @@ impl Tables {
             redriven_at: None,
             repaired: None,
         };
-        let place = |letter: &DeadLetter| (letter.consumer_group.clone(), letter.topic, letter.partition, letter.offset);
+        let place =
+            |letter: &DeadLetter| (letter.consumer_group.clone(), letter.topic, letter.partition, letter.offset);
         if self.dead_letters.iter().all(|other| place(other) != place(&letter)) {
             self.dead_letters.push(Arc::new(letter));
         }

@@ -52,8 +52,7 @@ pub(crate) fn payment(number: usize, draw: &mut impl FnMut(usize) -> usize) -> V
     const DAYS: [&str; 5] = ["mon", "tue", "wed", "sat", "sun"];
     const TIMES: [&str; 4] = ["17:00", "17:30", "10:00", "02:30"];
     let student = draw(STUDENTS);
-    let slots: Vec<Value> =
-        (0..1 + draw(3)).map(|_| json!({"weekday": DAYS[draw(5)], "at": TIMES[draw(4)]})).collect();
+    let slots: Vec<Value> = (0..1 + draw(3)).map(|_| json!({"weekday": DAYS[draw(5)], "at": TIMES[draw(4)]})).collect();
     let weekdays: std::collections::BTreeSet<String> = slots.iter().map(|slot| slot["weekday"].to_string()).collect();
     let start = jiff::civil::date(2026, 11, 20).saturating_add(jiff::Span::new().days(draw(40) as i64));
     json!({

@@ -24,6 +24,8 @@ use crate::platform::evidence::{
 const CACHE_KIB: u32 = 16 * 1024;
 /// The bits of a record's id that are its offset.
 const OFFSET_BITS: u32 = 40;
+/// Rows the connection may be ahead of the audit: it reads them by the hundred thousand.
+const ROW_BUFFER: usize = 4_096;
 /// Sorts after every text: the end of the last page.
 const AFTER_ALL: &[u8] = &[0xff];
 
@@ -55,6 +57,7 @@ impl Embedded {
     /// If the database can't be read.
     pub async fn evidence(&self) -> Result<EmbeddedEvidence, PlatformError> {
         let options = options(&self.file, Role::Reader, false)
+            .row_buffer_size(ROW_BUFFER)
             .pragma("query_only", "off")
             .pragma("temp_store", "file")
             .pragma("cache_size", format!("-{CACHE_KIB}"));
@@ -67,7 +70,11 @@ impl Embedded {
 }
 
 impl EmbeddedEvidence {
-    async fn all<T>(&mut self, query: Query<'_>, read: impl Fn(&SqliteRow) -> Read<T>) -> Result<Vec<T>, PlatformError> {
+    async fn all<T>(
+        &mut self,
+        query: Query<'_>,
+        read: impl Fn(&SqliteRow) -> Read<T>,
+    ) -> Result<Vec<T>, PlatformError> {
         let rows = query.fetch_all(&mut self.connection).await.map_err(platform_error)?;
         rows.iter().map(read).collect::<Read<Vec<T>>>().map_err(platform_error)
     }
@@ -199,7 +206,11 @@ impl Evidence for EmbeddedEvidence {
         self.all(query, |row| Ok(SetAsideEvidence { group: row.try_get(0)?, offset: row.try_get(1)? })).await
     }
 
-    async fn dead_letters(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<DeadLetterEvidence>, PlatformError> {
+    async fn dead_letters(
+        &mut self,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterEvidence>, PlatformError> {
         let query = sqlx::query(
             "SELECT id, CAST(topic AS TEXT), CAST(partition AS INTEGER), CAST(log_offset AS INTEGER),
                     CAST(consumer_group AS TEXT), CAST(reason AS TEXT), CAST(key AS BLOB), CAST(value AS BLOB),
@@ -244,12 +255,18 @@ impl Evidence for EmbeddedEvidence {
         Ok(PurchasePage { purchases, allocations, sessions, waiting, next })
     }
 
-    async fn parties(&mut self, kind: PartyKind, after: Option<&str>, limit: usize) -> Result<PartyPage, PlatformError> {
+    async fn parties(
+        &mut self,
+        kind: PartyKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<PartyPage, PlatformError> {
         let after = after.unwrap_or_default();
-        let query = sqlx::query("SELECT DISTINCT party FROM parties WHERE kind = ? AND party > ? ORDER BY party LIMIT ?")
-            .bind(kind.name())
-            .bind(after)
-            .bind(limit as i64);
+        let query =
+            sqlx::query("SELECT DISTINCT party FROM parties WHERE kind = ? AND party > ? ORDER BY party LIMIT ?")
+                .bind(kind.name())
+                .bind(after)
+                .bind(limit as i64);
         let parties: Vec<String> = self.all(query, |row| row.try_get(0)).await?;
         let Some(last) = parties.last().cloned() else { return Ok(PartyPage::default()) };
         let page = |sql| sqlx::query(sql).bind(kind.name()).bind(after).bind(&last);
@@ -284,7 +301,8 @@ impl Evidence for EmbeddedEvidence {
     }
 
     async fn closures(&mut self) -> Result<Vec<ClosureEvidence>, PlatformError> {
-        let query = sqlx::query("SELECT CAST(from_date AS TEXT), CAST(until_date AS TEXT), CAST(name AS TEXT) FROM closures");
+        let query =
+            sqlx::query("SELECT CAST(from_date AS TEXT), CAST(until_date AS TEXT), CAST(name AS TEXT) FROM closures");
         let read = |row: &SqliteRow| {
             Ok(ClosureEvidence { from: row.try_get(0)?, until: row.try_get(1)?, name: row.try_get(2)? })
         };
@@ -298,18 +316,22 @@ impl Evidence for EmbeddedEvidence {
 }
 
 /// Written twice over, because a partial index only answers for its own half.
-const ALLOCATIONS: &str = "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
+const ALLOCATIONS: &str =
+    "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
         CAST(status AS TEXT), CAST(generation AS INTEGER), CAST(start_date AS TEXT), CAST(slots AS TEXT),
         CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT)
  FROM allocations WHERE seq IN (
      SELECT seq FROM allocations WHERE status = 'active' AND purchase_id > ?1 AND purchase_id <= ?2
      UNION ALL SELECT seq FROM allocations WHERE status <> 'active' AND purchase_id > ?1 AND purchase_id <= ?2)
  ORDER BY purchase_id, generation";
-const SESSIONS: &str = "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(ordinal AS INTEGER),
+const SESSIONS: &str =
+    "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(ordinal AS INTEGER),
         CAST(local_date AS TEXT), CAST(starts_at AS TEXT), CAST(ends_at AS TEXT), CAST(status AS TEXT)
  FROM sessions WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id, ordinal";
-const WAITING: &str = "SELECT CAST(purchase_id AS TEXT) FROM waitlist WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id";
-const PLANS: &str = "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAST(a.trainer_id AS TEXT), CAST(a.student_id AS TEXT),
+const WAITING: &str =
+    "SELECT CAST(purchase_id AS TEXT) FROM waitlist WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id";
+const PLANS: &str =
+    "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAST(a.trainer_id AS TEXT), CAST(a.student_id AS TEXT),
         CAST(a.status AS TEXT), CAST(a.generation AS INTEGER), CAST(a.start_date AS TEXT), CAST(a.slots AS TEXT),
         CAST(a.skipped AS TEXT), CAST(a.receipt AS TEXT), CAST(a.allocated_at AS TEXT),
         o.party, CAST(p.confirmation AS TEXT)
@@ -318,7 +340,8 @@ const PLANS: &str = "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAS
 const RESERVATIONS: &str = "SELECT o.party, CAST(r.key AS INTEGER), CAST(r.busy AS INTEGER), CAST(r.starts AS INTEGER)
  FROM parties o CROSS JOIN reservations r ON r.party = o.full
  WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party, r.key";
-const TRAINERS: &str = "SELECT CAST(id AS TEXT), CAST(time_zone AS TEXT), CAST(languages AS TEXT), CAST(courses AS TEXT),
+const TRAINERS: &str =
+    "SELECT CAST(id AS TEXT), CAST(time_zone AS TEXT), CAST(languages AS TEXT), CAST(courses AS TEXT),
         CAST(availability AS TEXT), CAST(time_off AS TEXT), CAST(max_sessions_per_week AS INTEGER)
  FROM trainers WHERE ?1 = 'trainer' AND id > ?2 AND id <= ?3 ORDER BY id";
 
@@ -337,7 +360,15 @@ fn headers(row: &SqliteRow, column: usize) -> Read<Option<Headers>> {
 
 fn record(row: &SqliteRow, topic: &str, partition: i64, offset: i64) -> Read<RecordEvidence> {
     let (key, value, headers) = (row.try_get(1)?, row.try_get(2)?, headers(row, 3)?);
-    Ok(RecordEvidence { topic: topic.to_owned(), partition, offset, key, value, headers, timestamp_ms: row.try_get(4)? })
+    Ok(RecordEvidence {
+        topic: topic.to_owned(),
+        partition,
+        offset,
+        key,
+        value,
+        headers,
+        timestamp_ms: row.try_get(4)?,
+    })
 }
 
 fn purchase(row: &SqliteRow) -> Read<PurchaseEvidence> {

@@ -42,7 +42,10 @@ static RESERVE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert("reservations", "party, key, busy, starts", merge)
 });
 static RAISE_ENDS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::with("id, end_offset", "UPDATE log_partitions SET end_offset = v.end_offset FROM v WHERE log_partitions.id = v.id")
+    Bulk::with(
+        "id, end_offset",
+        "UPDATE log_partitions SET end_offset = v.end_offset FROM v WHERE log_partitions.id = v.id",
+    )
 });
 static ADVANCE: LazyLock<Bulk> = LazyLock::new(|| {
     let columns = "consumer_group, topic, partition, next_offset, topic_id";
@@ -91,13 +94,15 @@ enum Cell {
 }
 
 type Cells = Vec<Cell>;
+/// Party and key, and the bits that are busy and that start there.
+type Reserved = ((String, i64), (u64, u64));
 
 /// Everything that is written at once.
 #[derive(Debug, Default)]
 struct Batch {
     purchases: Vec<Cells>,
     allocations: Vec<Cells>,
-    reservations: Vec<((String, i64), (u64, u64))>,
+    reservations: Vec<Reserved>,
     sessions: Vec<Cells>,
     records: Vec<Cells>,
     outbox: Vec<Cells>,
@@ -123,7 +128,14 @@ impl EmbeddedFloor {
         number(&mut self.source, "SELECT coalesce(max(seq), 0) FROM purchases").await
     }
 
-    async fn rows(&mut self, table: &str, columns: &str, rest: &str, from: i64, until: i64) -> Result<Vec<Cells>, PlatformError> {
+    async fn rows(
+        &mut self,
+        table: &str,
+        columns: &str,
+        rest: &str,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<Cells>, PlatformError> {
         let sql = format!("SELECT {columns} FROM {table} {rest}");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(from).bind(until);
         let rows = query.fetch_all(&mut self.source).await.map_err(platform_error)?;
@@ -136,8 +148,18 @@ impl EmbeddedFloor {
         let by_purchase = "WHERE purchase_id IN (SELECT id FROM purchases WHERE seq > ?1 AND seq <= ?2)";
         let mut batch = Batch {
             purchases: self.rows("purchases", PURCHASES, page, after, until).await?,
-            allocations: self.rows("allocations", ALLOCATIONS, &format!("{by_purchase} AND status = 'active' ORDER BY seq"), after, until).await?,
-            sessions: self.rows("sessions", SESSIONS, &format!("{by_purchase} ORDER BY purchase_id, ordinal"), after, until).await?,
+            allocations: self
+                .rows(
+                    "allocations",
+                    ALLOCATIONS,
+                    &format!("{by_purchase} AND status = 'active' ORDER BY seq"),
+                    after,
+                    until,
+                )
+                .await?,
+            sessions: self
+                .rows("sessions", SESSIONS, &format!("{by_purchase} ORDER BY purchase_id, ordinal"), after, until)
+                .await?,
             ..Batch::default()
         };
         batch.reservations = reservations(&batch)?;
@@ -154,8 +176,15 @@ impl EmbeddedFloor {
             let place = |purchases: i64| stretch.from + (stretch.until - stretch.from) * purchases / self.total.max(1);
             let (from, until) = (place(done.0), place(done.1));
             for group in &stretch.groups {
-                let [group, topic, topic_id] = [group, &stretch.topic, &stretch.topic_id].map(|text| Cell::Text(text.clone()));
-                batch.positions.push(vec![group, topic, Cell::Number(stretch.partition), Cell::Number(until), topic_id]);
+                let [group, topic, topic_id] =
+                    [group, &stretch.topic, &stretch.topic_id].map(|text| Cell::Text(text.clone()));
+                batch.positions.push(vec![
+                    group,
+                    topic,
+                    Cell::Number(stretch.partition),
+                    Cell::Number(until),
+                    topic_id,
+                ]);
             }
             if stretch.topic == INPUT || from == until {
                 continue;
@@ -194,7 +223,8 @@ impl EmbeddedFloor {
             .bind(json_list(&ids))
             .execute(&mut *target)
             .await?;
-        for group in batch.positions.chunk_by(|a, b| matches!((&a[0], &b[0]), (Cell::Text(a), Cell::Text(b)) if a == b)) {
+        for group in batch.positions.chunk_by(|a, b| matches!((&a[0], &b[0]), (Cell::Text(a), Cell::Text(b)) if a == b))
+        {
             ADVANCE.run(target, group, bound).await?;
         }
         sqlx::query("COMMIT").execute(&mut *target).await?;
@@ -205,14 +235,17 @@ impl EmbeddedFloor {
 #[async_trait]
 impl Floor for EmbeddedFloor {
     async fn database_bytes(&mut self) -> Result<u64, PlatformError> {
-        let pages = number(&mut self.source, "PRAGMA page_count").await?;
+        // Pages that retention has freed are used again before the file grows.
+        let free = number(&mut self.source, "PRAGMA freelist_count").await?;
+        let pages = number(&mut self.source, "PRAGMA page_count").await? - free;
         let bytes = number(&mut self.source, "PRAGMA page_size").await?;
         Ok((pages * bytes).unsigned_abs())
     }
 
     async fn note_start(&mut self) -> Result<(), PlatformError> {
         self.purchases.0 = self.last_purchase().await?;
-        self.began = stretches(&mut self.source).await?.into_iter().map(|stretch| (stretch.id, stretch.until)).collect();
+        self.began =
+            stretches(&mut self.source).await?.into_iter().map(|stretch| (stretch.id, stretch.until)).collect();
         Ok(())
     }
 
@@ -316,7 +349,7 @@ fn parsed<T: DeserializeOwned>(what: &str, cell: &Cell) -> Result<T, PlatformErr
 }
 
 /// The rows of reserved time that the batch's allocations took, gathered and sorted.
-fn reservations(batch: &Batch) -> Result<Vec<((String, i64), (u64, u64))>, PlatformError> {
+fn reservations(batch: &Batch) -> Result<Vec<Reserved>, PlatformError> {
     let confirmed: BTreeMap<&str, &Cell> = batch.purchases.iter().map(|row| (text(&row[1]), &row[14])).collect();
     let mut rows: BTreeMap<(String, i64), (u64, u64)> = BTreeMap::new();
     for allocation in &batch.allocations {

@@ -315,13 +315,12 @@ impl Subscription for EmbeddedSubscription {
         from: &BTreeMap<TopicPartition, u64>,
         limit: FetchLimit,
     ) -> Result<Vec<Record>, PlatformError> {
-        // Before reading: what comes after it ends the next wait.
-        self.ticks.mark_unchanged();
         let mut connection = self.store.reader().await?;
         fetch::fetch(&mut connection, from, limit).await
     }
 
     async fn wait(&mut self, at_most: Duration) {
+        // Ends at once if anything changed since the last wait ended, however long ago the caller read.
         // Both ends mean the same to the caller: look again.
         let _ = tokio::time::timeout(at_most, self.ticks.changed()).await;
     }

@@ -12,6 +12,9 @@ use crate::world::State;
 /// The distinct events of a topic: data by `ce_id`.
 type Told = BTreeMap<String, Value>;
 
+/// Key, value and the headers that matter.
+type Said<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, Vec<(&'a str, Option<&'a [u8]>)>);
+
 pub(super) fn check(state: &State, found: &mut Vec<String>) {
     let created = told(state, Topic::PurchaseCreated, found);
     let allocated = told(state, Topic::TrainerAllocated, found);
@@ -60,7 +63,7 @@ fn told(state: &State, topic: Topic, found: &mut Vec<String>) -> Told {
 }
 
 /// What an event says; what a redrive adds is not part of it.
-fn said(record: &Record) -> (Option<&[u8]>, Option<&[u8]>, Vec<(&str, Option<&[u8]>)>) {
+fn said(record: &Record) -> Said<'_> {
     let own = |name: &str| name.starts_with("ce_") || ["content-type", "traceparent"].contains(&name);
     let headers = record.headers.iter().filter(|header| own(&header.name));
     let headers = headers.map(|header| (header.name.as_str(), header.value.as_deref())).collect();

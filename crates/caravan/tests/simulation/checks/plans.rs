@@ -87,14 +87,17 @@ fn check_sessions(
 
 /// The horizon is where today's cron must have put it, and not further than any day there was.
 fn check_window(state: &State, row: &PurchaseRow, wrong: &mut impl FnMut(&str, String)) {
-    let (Some(horizon), Some(start), Some(cron)) = (row.horizon, row.start_date, state.tables.cron_last) else { return };
+    let (Some(horizon), Some(start), Some(cron)) = (row.horizon, row.start_date, state.tables.cron_last) else {
+        return;
+    };
     let days = Span::new().days(i64::from(policy().window_days));
     let reach = |today: Timestamp| today.to_zoned(TimeZone::UTC).date().max(start).saturating_add(days);
     if horizon > reach(state.latest) || (horizon < reach(cron) && row.status != PurchaseStatus::Completed) {
         wrong("rolling-window", format!("its horizon is {horizon}, and should be {}", reach(cron)));
     }
     for (ordinal, held) in &row.sessions {
-        if held.completed != (held.session.ends_at <= cron) && (!held.completed || held.session.ends_at > state.latest) {
+        if held.completed != (held.session.ends_at <= cron) && (!held.completed || held.session.ends_at > state.latest)
+        {
             wrong("rolling-window", format!("session {ordinal} is over or not otherwise than the cron left it"));
         }
     }

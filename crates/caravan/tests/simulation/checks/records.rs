@@ -110,12 +110,8 @@ fn check_queue(state: &State, found: &mut Vec<String>) {
         .history(Topic::DeadLetterQueue)
         .map(|record| (record.value.as_deref(), record.headers.to_json_text()))
         .collect();
-    let rows: BTreeSet<_> = state
-        .tables
-        .dead_letters
-        .iter()
-        .map(|row| (row.value.as_deref(), row.headers.to_json_text()))
-        .collect();
+    let rows: BTreeSet<_> =
+        state.tables.dead_letters.iter().map(|row| (row.value.as_deref(), row.headers.to_json_text())).collect();
     for (_, headers) in rows.difference(&queued) {
         found.push(format!("nothing-vanishes: a dead letter is not on the queue: {headers}"));
     }
@@ -133,7 +129,9 @@ fn check_origins(state: &State, ledger: &Ledger, found: &mut Vec<String>) {
         .log
         .history(Topic::PurchaseConfirmed)
         .filter(is_purchase)
-        .map(|record| purchase_id(&serde_json::from_slice(record.value.as_deref().unwrap_or_default()).unwrap_or_default()))
+        .map(|record| {
+            purchase_id(&serde_json::from_slice(record.value.as_deref().unwrap_or_default()).unwrap_or_default())
+        })
         .collect();
     for id in state.tables.purchases.keys().filter(|id| !reported.contains(id)) {
         found.push(format!("once: nobody reported purchase {id}"));

@@ -42,7 +42,8 @@ fn allocations(state: &State) -> impl Iterator<Item = (&PurchaseRow, &Allocation
 
 fn quarters(lesson: &Lesson) -> std::ops::Range<i64> {
     let (from, until) = (lesson.starts_at.as_second(), lesson.ends_at.as_second());
-    from.div_euclid(QUARTER_SECONDS)..until.div_euclid(QUARTER_SECONDS) + i64::from(until.rem_euclid(QUARTER_SECONDS) > 0)
+    from.div_euclid(QUARTER_SECONDS)
+        ..until.div_euclid(QUARTER_SECONDS) + i64::from(until.rem_euclid(QUARTER_SECONDS) > 0)
 }
 
 /// The quarter hours whose bits are set.
