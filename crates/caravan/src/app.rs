@@ -90,6 +90,14 @@ impl App {
         Ok(Self { platform, topology: Topology::Embedded(embedded), options, partitions })
     }
 
+    /// Gives everything back, so that nothing is left beside the database file. Not needed for
+    /// anything to be durable.
+    pub async fn close(self) {
+        match self.topology {
+            Topology::Embedded(embedded) => embedded.close().await,
+        }
+    }
+
     /// Creates the topics if any is missing.
     ///
     /// # Errors

@@ -60,7 +60,10 @@ impl FromStr for PurchaseStatus {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.name() == text).ok_or_else(|| format!("unknown purchase status {text:?}"))
+        Self::ALL
+            .into_iter()
+            .find(|status| status.name() == text)
+            .ok_or_else(|| format!("unknown purchase status {text:?}"))
     }
 }
 

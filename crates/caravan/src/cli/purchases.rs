@@ -196,7 +196,7 @@ async fn whole(app: &App, purchase: &Purchase) -> Result<PurchaseWhole, Failure>
         skipped: allocation.map(|allocation| allocation.skipped.clone()),
         waitlisted_at: waiting.map(|waiting| waiting.waitlisted_at),
         receipt: receipt.and_then(|text| serde_json::from_str(&text).ok()),
-        sessions: sessions.into_iter().map(|(_, session)| SessionRow::from(session)).collect(),
+        sessions: sessions.into_iter().map(SessionRow::from).collect(),
     })
 }
 

@@ -107,10 +107,10 @@ async fn list(settings: &Settings, args: SessionsListArgs, output: &mut Output) 
     let mut list = List::of::<SessionRow>(output, args.list);
     let mut after = None;
     while list.wants_more() {
-        let page = app.platform.store.list_sessions(&filter, after, list.page(PAGE)).await?;
-        let Some((last, _)) = page.last() else { break };
-        after = Some(*last);
-        for (_, session) in page {
+        let page = app.platform.store.list_sessions(&filter, after.as_ref(), list.page(PAGE)).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        for session in page {
             list.push(&SessionRow::from(session))?;
         }
     }

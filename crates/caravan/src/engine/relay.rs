@@ -10,8 +10,11 @@ use futures::future::select;
 
 use super::backoff::Backoff;
 use super::{Policy, RunError, Stats, Stop};
+use crate::platform::log::Relayed;
 use crate::platform::{Platform, PlatformError};
 
+/// Rows that are published at once: those of a few batches, since each worker adds its own.
+const ROWS_MAX: usize = 2_000;
 /// The slow poll behind the wake-ups.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 
@@ -20,7 +23,7 @@ pub(crate) async fn run(platform: Platform, policy: Policy, stop: Stop, stats: A
     let mut backoff = Backoff::new(&policy, 1_000);
     let mut published = Vec::new();
     while !stop.is_requested() {
-        match relay_once(&platform, policy.batch.records_max, &mut published).await {
+        match relay_once(&platform, ROWS_MAX, &mut published).await {
             Ok(0) => {
                 backoff.reset();
                 select(platform.store.changed(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
@@ -54,9 +57,10 @@ pub async fn relay_once(
         return Ok(0);
     }
     let (ids, records): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.id, row.record)).unzip();
-    platform.log.publish(&records).await?;
-    *published = ids;
-    forget(platform, published).await?;
+    if platform.log.relay(&ids, &records).await? == Relayed::Published {
+        *published = ids;
+        forget(platform, published).await?;
+    }
     Ok(records.len())
 }
 

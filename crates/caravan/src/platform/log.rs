@@ -83,6 +83,15 @@ pub struct FetchLimit {
     pub bytes_max: usize,
 }
 
+/// What became of outbox rows that were relayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relayed {
+    /// They are in the log, and in the outbox until they are forgotten.
+    Published,
+    /// They are in the log and no longer in the outbox.
+    Moved,
+}
+
 /// A log of topics.
 #[async_trait]
 pub trait Log: Send + Sync {
@@ -97,6 +106,13 @@ pub trait Log: Send + Sync {
     ///
     /// If it fails, a part of them may have been appended all the same.
     async fn publish(&self, records: &[NewRecord]) -> Result<(), PlatformError>;
+    /// Appends the records of these outbox rows in order. A log that lives in the store's own
+    /// database moves them in one transaction.
+    async fn relay(&self, ids: &[i64], records: &[NewRecord]) -> Result<Relayed, PlatformError> {
+        debug_assert_eq!(ids.len(), records.len());
+        self.publish(records).await?;
+        Ok(Relayed::Published)
+    }
     /// Joins a consumer group for some topics.
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError>;
     /// Drops records older than `before` that every group in `consumed` (the least next offset of

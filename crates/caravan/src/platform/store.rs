@@ -66,13 +66,13 @@ pub trait Lists: Send + Sync {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<(Cursor, Purchase)>, PlatformError>;
-    /// Sessions by start, then purchase. The cursor counts rows.
+    /// Sessions by start, then purchase, then ordinal: those behind `after`, the last of the page before.
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
-        after: Option<Cursor>,
+        after: Option<&Session>,
         limit: usize,
-    ) -> Result<Vec<(Cursor, Session)>, PlatformError>;
+    ) -> Result<Vec<Session>, PlatformError>;
     /// Dead letters by id; the cursor is the id.
     async fn list_dead_letters(
         &self,
@@ -81,11 +81,7 @@ pub trait Lists: Send + Sync {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, PlatformError>;
     /// Trainers by id, from after this id on.
-    async fn list_trainers(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(Trainer, i64)>, PlatformError>;
+    async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError>;
     /// The trainers with these ids and their versions, without calendars.
     async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError>;
     /// The closures, by date.
@@ -119,6 +115,7 @@ pub trait Store: Reads + Lists {
     /// Notes the positions of partitions that the group has none for yet.
     async fn begin_positions(&self, group: &str, positions: &[Position]) -> Result<(), PlatformError>;
     /// The oldest outbox rows.
+    /// At most `limit` of them, and fewer if they are large: what is read at once is bounded.
     async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, PlatformError>;
     /// Forgets outbox rows that were published.
     async fn forget(&self, ids: &[i64]) -> Result<(), PlatformError>;

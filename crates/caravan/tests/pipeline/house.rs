@@ -184,8 +184,7 @@ impl House {
 
     pub(crate) async fn sessions(&self, payment_id: &str) -> Vec<Session> {
         let filter = SessionFilter { purchase_id: Some(purchase_id(payment_id, None)), ..Default::default() };
-        let listed = self.platform.store.list_sessions(&filter, None, ALL).await.unwrap();
-        listed.into_iter().map(|(_, session)| session).collect()
+        self.platform.store.list_sessions(&filter, None, ALL).await.unwrap()
     }
 
     /// The planned dates of the session rows, such as `12-01`.

@@ -208,9 +208,10 @@ impl Lists for Handle {
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
-        after: Option<Cursor>,
+        after: Option<&Session>,
         limit: usize,
-    ) -> Result<Vec<(Cursor, Session)>, PlatformError> {
+    ) -> Result<Vec<Session>, PlatformError> {
+        let place = |row: &Session| (row.starts_at, row.purchase_id, row.ordinal);
         self.call("store.list_sessions", |state| {
             let mut rows: Vec<Session> = state.tables.purchases.values().flat_map(|row| sessions_of(row)).collect();
             rows.retain(|row| {
@@ -220,8 +221,10 @@ impl Lists for Handle {
                     && filter.from.is_none_or(|from| row.local_date >= from)
                     && filter.until.is_none_or(|until| row.local_date <= until)
             });
-            rows.sort_by_key(|row| (row.starts_at, row.purchase_id));
-            Ok((1..).zip(rows).filter(|(cursor, _)| after.is_none_or(|after| *cursor > after)).take(limit).collect())
+            rows.sort_by_key(place);
+            rows.retain(|row| after.is_none_or(|after| place(row) > place(after)));
+            rows.truncate(limit);
+            Ok(rows)
         })
         .await
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
-use tokio::sync::{OnceCell, watch};
-use tokio::task::AbortHandle;
+use tokio::sync::{Mutex, Notify, OnceCell, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// How often the file is looked at for what other processes wrote. One look costs some
@@ -23,7 +23,13 @@ const OVERLAP: Duration = Duration::from_millis(50);
 pub(super) struct Changes {
     ticks: watch::Sender<Instant>,
     options: SqliteConnectOptions,
-    watching: OnceCell<AbortHandle>,
+    watching: OnceCell<Watching>,
+}
+
+/// The task that looks at the file.
+struct Watching {
+    stop: Arc<Notify>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Changes {
@@ -53,18 +59,22 @@ impl Changes {
         let _ = tokio::time::timeout(at_most, ticks.changed()).await;
     }
 
-    /// Stops looking for what other processes write.
-    pub(super) fn stop(&self) {
-        if let Some(task) = self.watching.get() {
-            task.abort();
+    /// Stops looking for what other processes write, and closes the connection that did.
+    pub(super) async fn stop(&self) {
+        let Some(watching) = self.watching.get() else { return };
+        watching.stop.notify_one();
+        if let Some(task) = watching.task.lock().await.take() {
+            // Nothing depends on how it ended.
+            let _ = task.await;
         }
     }
 
     async fn watch_others(&self) {
         self.watching
             .get_or_init(|| async {
-                let task = tokio::spawn(watch_others(self.options.clone(), self.ticks.clone()));
-                task.abort_handle()
+                let stop = Arc::new(Notify::new());
+                let task = tokio::spawn(watch_others(self.options.clone(), self.ticks.clone(), Arc::clone(&stop)));
+                Watching { stop, task: Mutex::new(Some(task)) }
             })
             .await;
     }
@@ -72,13 +82,15 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        self.stop();
+        if let Some(watching) = self.watching.get() {
+            watching.stop.notify_one();
+        }
     }
 }
 
-/// Looks until it is aborted. Whatever was written before the first look, and whenever looking
+/// Looks until it is stopped. Whatever was written before the first look, and whenever looking
 /// fails, counts as a change: one look too many costs little, one too few keeps work waiting.
-async fn watch_others(options: SqliteConnectOptions, ticks: watch::Sender<Instant>) {
+async fn watch_others(options: SqliteConnectOptions, ticks: watch::Sender<Instant>, stop: Arc<Notify>) {
     let mut connection = None;
     let mut seen = None;
     loop {
@@ -87,7 +99,13 @@ async fn watch_others(options: SqliteConnectOptions, ticks: watch::Sender<Instan
             ticks.send_replace(Instant::now());
         }
         seen = version;
-        tokio::time::sleep(LOOK_EVERY).await;
+        if tokio::time::timeout(LOOK_EVERY, stop.notified()).await.is_ok() {
+            break;
+        }
+    }
+    if let Some(connection) = connection {
+        // It only read.
+        let _ = sqlx::Connection::close(connection).await;
     }
 }
 

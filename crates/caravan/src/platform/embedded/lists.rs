@@ -49,12 +49,11 @@ impl Lists for EmbeddedStore {
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
-        after: Option<Cursor>,
+        after: Option<&Session>,
         limit: usize,
-    ) -> Result<Vec<(Cursor, Session)>, PlatformError> {
-        let passed = after.unwrap_or(0).max(0);
-        let rows = self.fetch(sessions_query(&sessions_sql(filter), filter, passed, limit)).await?;
-        (passed + 1..).zip(&rows).map(|(cursor, row)| Ok((cursor, rows::session(row)?))).collect()
+    ) -> Result<Vec<Session>, PlatformError> {
+        let sql = sessions_sql(filter, after.is_some());
+        self.fetch(sessions_query(&sql, filter, after, limit)).await?.iter().map(rows::session).collect()
     }
 
     async fn list_dead_letters(
@@ -123,7 +122,12 @@ impl Lists for EmbeddedStore {
     async fn totals(&self) -> Result<Totals, PlatformError> {
         const SQL: &str =
             "SELECT 'purchases' AS counted, status AS kind, count(*) AS rows FROM purchases GROUP BY status
-             UNION ALL SELECT 'sessions', status, count(*) FROM sessions GROUP BY status
+             UNION ALL SELECT 'sessions', kind.value, counted.value FROM (
+                 SELECT json_array('scheduled', 'completed', 'missed', 'cancelled') AS kinds,
+                        json_array(count(*) FILTER (WHERE status = 'scheduled'), count(*) FILTER (WHERE status = 'completed'),
+                                   count(*) FILTER (WHERE status = 'missed'), count(*) FILTER (WHERE status = 'cancelled')) AS counts
+                 FROM sessions) CROSS JOIN json_each(kinds) AS kind CROSS JOIN json_each(counts) AS counted
+                 ON counted.key = kind.key WHERE counted.value > 0
              UNION ALL SELECT 'dead_letters', reason, count(*) FROM dead_letters GROUP BY reason
              UNION ALL SELECT 'trainers', '', count(*) FROM trainers
              UNION ALL SELECT 'outbox', '', count(*) FROM outbox";
@@ -157,7 +161,7 @@ fn chosen(conditions: &[(bool, &str)]) -> String {
 
 /// A filter on somebody is answered from their purchases; only without one is the calendar walked
 /// by start (the `+` keeps SQLite from doing that where it is the longer way).
-fn sessions_sql(filter: &SessionFilter) -> String {
+fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
     let conditions = [
         (filter.purchase_id.is_some(), "AND s.purchase_id = ?3"),
         (
@@ -168,6 +172,10 @@ fn sessions_sql(filter: &SessionFilter) -> String {
         (filter.from.is_some(), "AND s.local_date >= ?6"),
         (filter.until.is_some(), "AND s.local_date <= ?7"),
     ];
+    let behind = |start: &str| match goes_on {
+        true => format!("AND ({start}, s.purchase_id, s.ordinal) > (?2, ?10, ?11)"),
+        false => String::new(),
+    };
     let of_somebody = filter.purchase_id.is_some() || filter.trainer_id.is_some() || filter.student_id.is_some();
     let (start, bounds) = match of_somebody {
         true => ("+s.starts_at", String::new()),
@@ -182,16 +190,17 @@ fn sessions_sql(filter: &SessionFilter) -> String {
     };
     format!(
         "SELECT {SESSION_COLUMNS} FROM sessions s CROSS JOIN purchases p ON p.id = s.purchase_id
-         WHERE true {} {bounds} ORDER BY {start}, s.purchase_id, s.ordinal LIMIT ?1 OFFSET ?2",
-        chosen(&conditions)
+         WHERE true {} {bounds} {} ORDER BY {start}, s.purchase_id, s.ordinal LIMIT ?1",
+        chosen(&conditions),
+        behind(start)
     )
 }
 
-fn sessions_query<'q>(sql: &str, filter: &SessionFilter, passed: i64, limit: usize) -> Query<'q> {
+fn sessions_query<'q>(sql: &str, filter: &SessionFilter, after: Option<&Session>, limit: usize) -> Query<'q> {
     let day = |date: Option<Date>, days: i64| date.map(|date| shifted(date, days.days()).to_string());
     sqlx::query(AssertSqlSafe(sql))
         .bind(rows::limit(limit))
-        .bind(passed)
+        .bind(after.map(|last| rows::second(last.starts_at)))
         .bind(filter.purchase_id.map(|id| id.to_string()))
         .bind(filter.trainer_id.as_deref())
         .bind(filter.student_id.as_deref())
@@ -199,6 +208,8 @@ fn sessions_query<'q>(sql: &str, filter: &SessionFilter, passed: i64, limit: usi
         .bind(day(filter.until, 0))
         .bind(day(filter.from, -ZONE_DAYS_MAX))
         .bind(day(filter.until, ZONE_DAYS_MAX))
+        .bind(after.map(|last| last.purchase_id.to_string()))
+        .bind(after.map(|last| last.ordinal))
 }
 
 fn shifted(date: Date, by: Span) -> Date {

@@ -16,12 +16,12 @@ use uuid::Uuid;
 use super::bulk::{Bulk, json_list};
 use super::changes::Changes;
 use super::sqlite::platform_error;
-use super::store::EmbeddedStore;
+use super::store::{EmbeddedStore, forget};
 use super::writer::{WriteTransaction, Writer};
 use super::{fetch, rows};
 use crate::platform::PlatformError;
 use crate::platform::log::{
-    FetchLimit, Log, NewRecord, PartitionState, Record, Subscription, TopicPartition, TopicState,
+    FetchLimit, Log, NewRecord, PartitionState, Record, Relayed, Subscription, TopicPartition, TopicState,
 };
 
 /// Bits of a record's id that are its offset: a partition can have a trillion records.
@@ -62,6 +62,27 @@ impl EmbeddedLog {
     pub(super) fn new(store: Arc<EmbeddedStore>) -> Self {
         let (writer, changes) = (Arc::clone(&store.writer), Arc::clone(&store.changes));
         Self { writer, store, changes, turn: AtomicU32::new(0) }
+    }
+
+    /// Appends records, and forgets the outbox rows they come from, in one transaction.
+    async fn write(&self, outbox_ids: &[i64], records: &[NewRecord]) -> Result<(), PlatformError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut writing = self.writer.begin().await.map_err(platform_error)?;
+        let mut written = self.append(&mut writing, records).await;
+        if written.is_ok() && !outbox_ids.is_empty() {
+            written = forget(writing.connection(), outbox_ids).await;
+        }
+        match written {
+            Ok(()) => writing.commit().await.map_err(platform_error)?,
+            Err(problem) => {
+                writing.rollback().await;
+                return Err(problem);
+            }
+        }
+        self.changes.tick();
+        Ok(())
     }
 
     async fn append(&self, writing: &mut WriteTransaction<'_>, records: &[NewRecord]) -> Result<(), PlatformError> {
@@ -177,19 +198,12 @@ impl Log for EmbeddedLog {
     }
 
     async fn publish(&self, records: &[NewRecord]) -> Result<(), PlatformError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let mut writing = self.writer.begin().await.map_err(platform_error)?;
-        match self.append(&mut writing, records).await {
-            Ok(()) => writing.commit().await.map_err(platform_error)?,
-            Err(problem) => {
-                writing.rollback().await;
-                return Err(problem);
-            }
-        }
-        self.changes.tick();
-        Ok(())
+        self.write(&[], records).await
+    }
+
+    async fn relay(&self, ids: &[i64], records: &[NewRecord]) -> Result<Relayed, PlatformError> {
+        self.write(ids, records).await?;
+        Ok(Relayed::Moved)
     }
 
     async fn subscribe(&self, _group: &str, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError> {

@@ -103,8 +103,7 @@ impl OpenOptions {
         };
         // Absolute, so that no directory name looks like one of SQLite's URIs.
         let path = self.directory.join(format!("{name}.{extension}"));
-        std::path::absolute(path)
-            .map_err(|problem| OpenError::Directory { directory: self.directory.clone(), problem })
+        std::path::absolute(path).map_err(|problem| OpenError::Directory { directory: self.directory.clone(), problem })
     }
 
     fn create_directory(&self) -> Result<(), OpenError> {
@@ -206,7 +205,7 @@ impl Embedded {
     /// Closes all connections, the last of which tidies the write-ahead log away. Not needed for
     /// anything to be durable.
     pub async fn close(&self) {
-        self.store.changes.stop();
+        self.store.changes.stop().await;
         self.store.readers.close().await;
         self.store.writer.close().await;
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::bulk::{Bulk, Query, json_list};
 use super::changes::Changes;
@@ -19,6 +19,9 @@ use crate::platform::PlatformError;
 use crate::platform::rows::Position;
 use crate::platform::store::{OutboxRow, Store};
 use crate::platform::transaction::{CommitError, Transaction};
+
+/// Bytes of outbox rows that are read at once.
+const OUTBOX_BYTES_MAX: i64 = 8 << 20;
 
 /// The store of an embedded Caravan.
 pub(super) struct EmbeddedStore {
@@ -74,18 +77,18 @@ impl Store for EmbeddedStore {
     async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, PlatformError> {
         // A single writer gives ids in the order of commits, so the oldest are those with the
         // least ids, and none can appear below them later.
-        let sql = "SELECT id, topic, key, value, headers, timestamp FROM outbox ORDER BY id LIMIT ?1";
-        let rows = self.fetch(sqlx::query(sql).bind(rows::limit(limit))).await?;
+        const SQL: &str = "
+            WITH oldest AS (SELECT id, coalesce(octet_length(value), 0) + octet_length(headers) AS bytes FROM outbox ORDER BY id LIMIT ?1),
+                 sums AS (SELECT id, sum(bytes) OVER (ORDER BY id) AS bytes, row_number() OVER (ORDER BY id) AS place FROM oldest)
+            SELECT o.id, o.topic, o.key, o.value, o.headers, o.timestamp FROM sums CROSS JOIN outbox o ON o.id = sums.id
+            WHERE sums.bytes <= ?2 OR sums.place = 1 ORDER BY o.id";
+        let rows = self.fetch(sqlx::query(SQL).bind(rows::limit(limit)).bind(OUTBOX_BYTES_MAX)).await?;
         rows.iter().map(outbox_row).collect()
     }
 
     async fn forget(&self, ids: &[i64]) -> Result<(), PlatformError> {
         let mut writing = self.writer.begin().await.map_err(platform_error)?;
-        sqlx::query("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?1))")
-            .bind(json_list(ids))
-            .execute(writing.connection())
-            .await
-            .map_err(platform_error)?;
+        forget(writing.connection(), ids).await?;
         writing.commit().await.map_err(platform_error)
     }
 
@@ -116,6 +119,16 @@ impl Store for EmbeddedStore {
             .map_err(platform_error)?;
         writing.commit().await.map_err(platform_error)
     }
+}
+
+/// Takes rows out of the outbox.
+pub(super) async fn forget(connection: &mut SqliteConnection, ids: &[i64]) -> Result<(), PlatformError> {
+    sqlx::query("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?1))")
+        .bind(json_list(ids))
+        .execute(connection)
+        .await
+        .map_err(platform_error)?;
+    Ok(())
 }
 
 fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, PlatformError> {
