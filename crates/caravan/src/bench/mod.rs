@@ -115,7 +115,7 @@ pub async fn run(ground: Ground<'_>, options: Options, progress: &dyn Progress) 
     let latencies = steady::measure(&bench).await?;
     let rss_bytes_max = memory::peak();
     progress.begin("floor", u64::from(purchases));
-    let written = floor::measure(floor, progress).await?;
+    let written = floor::measure(floor, policy.batch.records_max, progress).await?;
     Ok(Measured {
         topology,
         purchases: u64::from(purchases),

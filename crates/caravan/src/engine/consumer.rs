@@ -105,6 +105,10 @@ impl Consumer {
                 Ok(true) => {
                     self.backoff.reset();
                     self.conflicts = 0;
+                    if !self.spec.linger.is_zero() {
+                        let linger = self.platform.clock.sleep(self.spec.linger);
+                        select(linger, std::pin::pin!(stop.requested())).await;
+                    }
                 }
                 Ok(false) => {
                     self.backoff.reset();

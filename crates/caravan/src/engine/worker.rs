@@ -1,5 +1,7 @@
 //! What a worker is to the engine: records in, an outcome out.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use caravan_domain::event::{Event, Topic};
 use caravan_domain::rejection::Rejection;
@@ -20,6 +22,9 @@ pub struct Spec {
     pub group: &'static str,
     /// The topics it consumes.
     pub topics: &'static [Topic],
+    /// How long it lets records gather after a batch: fewer, larger batches for those whose
+    /// work nobody waits for.
+    pub linger: Duration,
 }
 
 /// What a batch leads to. It is committed whole.

@@ -2,6 +2,7 @@
 //! change could help, before anybody newer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_domain::allocation::{self, Booking, Calendar, Decision, Request, Roster, TrainerState, Waitlisting};
@@ -26,6 +27,7 @@ pub const SPEC: Spec = Spec {
     name: "AllocationWorker",
     group: "trainer-allocation-workers",
     topics: &[Topic::PurchaseCreated, Topic::PurchaseCancelled, Topic::TrainerChanged],
+    linger: Duration::ZERO,
 };
 const SOURCE: &str = "/caravan/allocation";
 

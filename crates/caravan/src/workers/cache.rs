@@ -1,5 +1,7 @@
 //! Every event outdates the cached answers about what it names.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use caravan_domain::event::Topic;
 use jiff::Timestamp;
@@ -23,6 +25,7 @@ pub const SPEC: Spec = Spec {
         Topic::PurchaseCancelled,
         Topic::TrainerChanged,
     ],
+    linger: Duration::from_millis(25),
 };
 
 /// Invalidates. The engine forgets the answers before the position advances, so a crash between

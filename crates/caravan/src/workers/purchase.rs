@@ -1,6 +1,7 @@
 //! `purchase-confirmed` becomes a purchase, once.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_domain::event::{Event, PurchaseCreated, Topic, decode_confirmation};
@@ -17,8 +18,12 @@ use crate::platform::store::Reads;
 use crate::platform::transaction::NewPurchase;
 
 /// The purchase worker's fixed facts.
-pub const SPEC: Spec =
-    Spec { name: "PurchaseWorker", group: "purchase-creation-workers", topics: &[Topic::PurchaseConfirmed] };
+pub const SPEC: Spec = Spec {
+    name: "PurchaseWorker",
+    group: "purchase-creation-workers",
+    topics: &[Topic::PurchaseConfirmed],
+    linger: Duration::ZERO,
+};
 const SOURCE: &str = "/caravan/purchase";
 
 /// A confirmation that was read, with the purchase it is.

@@ -1,6 +1,7 @@
 //! `trainer-allocated` puts the first window of sessions in the calendar.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_domain::event::{Topic, allocation_id_of, purchase_id_of};
@@ -21,6 +22,7 @@ pub const SPEC: Spec = Spec {
     name: "SessionWorker",
     group: "session-scheduling-workers",
     topics: &[Topic::TrainerAllocated, Topic::PurchaseCancelled],
+    linger: Duration::ZERO,
 };
 
 /// Schedules sessions. It acts on the allocation's row, not on the record: a record about an
