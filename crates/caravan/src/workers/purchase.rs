@@ -44,27 +44,32 @@ impl Worker for PurchaseWorker {
 
     async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
         let mut outcome = Outcome::default();
-        let mut reports = read_all(batch, &mut outcome, |record, envelope| {
+        let reports = read_all(batch, &mut outcome, |record, envelope| {
             let confirmation = decode_confirmation(&envelope.data, record.timestamp)?;
             let id = ids::purchase_id(&confirmation.payment_id, confirmation.item.as_deref());
             Ok(Read { id, confirmation })
         });
-        // Records that came in the same millisecond: who paid first is first.
-        reports.sort_by_key(|(index, _, read)| (batch[*index].timestamp, read.confirmation.confirmed_at, *index));
         let ids: Vec<Uuid> = reports.iter().map(|(_, _, read)| read.id).collect();
         let mut known: HashMap<Uuid, Confirmation> =
             reads.purchases(&ids).await?.into_iter().map(|purchase| (purchase.id, purchase.confirmation)).collect();
-        for (index, traceparent, Read { id, confirmation }) in reports {
-            match known.get(&id) {
-                Some(first) if first.agrees_with(&confirmation) => outcome.duplicates += 1,
-                Some(first) => outcome.rejected.push((index, conflicting(id, first, &confirmation))),
+        let mut new = Vec::new();
+        for (index, traceparent, read) in reports {
+            match known.get(&read.id) {
+                Some(first) if first.agrees_with(&read.confirmation) => outcome.duplicates += 1,
+                Some(first) => outcome.rejected.push((index, conflicting(read.id, first, &read.confirmation))),
                 None => {
-                    known.insert(id, confirmation.clone());
-                    // A microsecond apart, so that the order of a batch is kept for good.
-                    let created_at = now + SignedDuration::from_micros(outcome.done as i64);
-                    record_purchase(&mut outcome, id, confirmation, created_at, traceparent.as_deref())?;
+                    known.insert(read.id, read.confirmation.clone());
+                    new.push((index, traceparent, read));
                 }
             }
+        }
+        // Of payments that came in the same millisecond, the one that was made first is first.
+        new.sort_by_key(|(index, _, read)| (batch[*index].timestamp, read.confirmation.confirmed_at, *index));
+        for (index, traceparent, read) in new {
+            // A microsecond apart, so that the order of a batch is kept for good.
+            let created_at = now + SignedDuration::from_micros(outcome.done as i64);
+            record_purchase(&mut outcome, read, created_at, traceparent.as_deref())
+                .map_err(|error| WorkError::Failed(format!("record {index} of the batch: {error}")))?;
         }
         Ok(outcome)
     }
@@ -72,17 +77,14 @@ impl Worker for PurchaseWorker {
 
 fn record_purchase(
     outcome: &mut Outcome,
-    id: Uuid,
-    confirmation: Confirmation,
+    Read { id, confirmation }: Read,
     created_at: Timestamp,
     parent: Option<&str>,
-) -> Result<(), WorkError> {
+) -> Result<(), serde_json::Error> {
     let payload = PurchaseCreated { purchase_id: id, created_at, confirmation };
     let event_id = ids::event_id(id, "purchase-created");
-    let event = Event::telling(&payload, event_id, created_at, SOURCE, parent)
-        .map_err(|error| WorkError::Failed(error.to_string()))?;
+    outcome.events.push(Event::telling(&payload, event_id, created_at, SOURCE, parent)?);
     outcome.effects.purchases.push(NewPurchase { id, created_at, confirmation: payload.confirmation });
-    outcome.events.push(event);
     outcome.done += 1;
     Ok(())
 }

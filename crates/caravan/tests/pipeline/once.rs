@@ -33,6 +33,17 @@ async fn a_payment_reported_fifty_times_and_then_otherwise_is_one_purchase_and_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_report_stands_even_if_a_later_one_says_it_was_paid_earlier() {
+    let house = House::with(&[trainer("trn_1", json!({}))]).await;
+    let first = payment("pay_1", json!({ "confirmed_at": "2026-11-23T09:00:00Z" }));
+    let other = payment("pay_1", json!({ "confirmed_at": "2026-11-23T08:00:00Z", "amount": { "minor": 1 } }));
+    house.pay(&[first, other]).await;
+    house.run().await;
+    assert_eq!(house.purchase("pay_1").await.confirmation.amount.minor, 149_900);
+    house.nothing_is_left_over(&[("conflicting-payment", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_makes_two_reports_of_a_payment_conflict_is_student_course_plan_and_amount() {
     let house = House::with(&[trainer("trn_1", json!({}))]).await;
     house.pay(&[payment("pay_1", json!({}))]).await;
