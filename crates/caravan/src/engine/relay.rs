@@ -14,7 +14,7 @@ use crate::platform::log::Relayed;
 use crate::platform::{Platform, PlatformError};
 
 /// Rows that are published at once: those of a few batches, since each worker adds its own.
-const ROWS_MAX: usize = 2_000;
+const ROWS_MAX: usize = 10_000;
 /// The slow poll behind the wake-ups.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 

@@ -21,7 +21,7 @@ use crate::platform::store::{OutboxRow, Store};
 use crate::platform::transaction::{CommitError, Transaction};
 
 /// Bytes of outbox rows that are read at once.
-const OUTBOX_BYTES_MAX: i64 = 8 << 20;
+const OUTBOX_BYTES_MAX: i64 = 24 << 20;
 
 /// The store of an embedded Caravan.
 pub(super) struct EmbeddedStore {
