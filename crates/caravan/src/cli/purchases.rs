@@ -183,7 +183,7 @@ async fn whole(app: &App, purchase: &Purchase) -> Result<PurchaseWhole, Failure>
     let allocation = purchase.allocation.as_ref();
     let waiting = store.waiting(purchase.id).await?;
     let receipt = match (allocation, &waiting) {
-        (Some(allocation), _) => store.receipt(allocation.id).await?,
+        (Some(_), _) => store.receipt(purchase.id).await?,
         (None, Some(waiting)) => Some(waiting.receipt.clone()),
         (None, None) => None,
     };

@@ -1,5 +1,6 @@
 //! The store: what has happened. Reads for workers and people, one commit for the engine.
 
+use std::any::Any;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,15 +29,20 @@ pub trait Reads: Send + Sync {
         &self,
         asked: &[(String, String)],
     ) -> Result<Vec<((String, String), String)>, PlatformError>;
-    /// The time reserved of these students; those without any are left out.
-    async fn student_calendars(&self, ids: &[String]) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError>;
+    /// The time reserved of these students; those without any are left out. Of rows before the
+    /// block of `from` (see [`ReservedTime::first_key`]) none comes: the past only grows.
+    async fn student_calendars(
+        &self,
+        ids: &[String],
+        from: Timestamp,
+    ) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError>;
     /// The roster version alone.
     async fn roster_version(&self) -> Result<i64, PlatformError>;
-    /// The trainers that changed after `since` (all with `None`) with their calendars, and the
-    /// closures, as of one moment.
-    async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError>;
-    /// These trainers as they are now, with their calendars.
-    async fn trainers(&self, ids: &[String]) -> Result<Vec<TrainerRow>, PlatformError>;
+    /// The trainers that changed after `since` (all with `None`) with their calendars from the
+    /// block of `from` on, and the closures, as of one moment.
+    async fn roster_changes(&self, since: Option<i64>, from: Timestamp) -> Result<RosterChanges, PlatformError>;
+    /// These trainers as they are now, with their calendars from the block of `from` on.
+    async fn trainers(&self, ids: &[String], from: Timestamp) -> Result<Vec<TrainerRow>, PlatformError>;
     /// Purchases on the waitlist that were judged on an older roster than `version`, oldest first.
     async fn waiting_below(&self, version: i64, limit: usize) -> Result<Vec<Purchase>, PlatformError>;
     /// Purchases `allocated` or `scheduled` with an active allocation whose horizon (or, where
@@ -88,8 +94,8 @@ pub trait Lists: Send + Sync {
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError>;
     /// The waitlist row of a purchase.
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError>;
-    /// The receipt of an allocation, as JSON.
-    async fn receipt(&self, allocation_id: Uuid) -> Result<Option<String>, PlatformError>;
+    /// The receipt of a purchase's active allocation, as JSON.
+    async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError>;
     /// All stored positions, with their group.
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError>;
     /// Numbers of the whole.
@@ -105,6 +111,15 @@ pub struct OutboxRow {
     pub record: NewRecord,
 }
 
+/// Outbox rows that are this caller's to publish.
+pub struct OutboxClaim {
+    /// The oldest rows; none while another process publishes.
+    pub rows: Vec<OutboxRow>,
+    /// Keeps other processes from publishing until it is dropped, which is to be after the rows
+    /// are forgotten: so what belongs together is published in its order.
+    pub hold: Option<Box<dyn Any + Send + Sync>>,
+}
+
 /// The store.
 #[async_trait]
 pub trait Store: Reads + Lists {
@@ -117,6 +132,11 @@ pub trait Store: Reads + Lists {
     /// The oldest outbox rows.
     /// At most `limit` of them, and fewer if they are large: what is read at once is bounded.
     async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, PlatformError>;
+    /// Claims the oldest outbox rows for publishing, as [`outbox`](Self::outbox) shows them. A store
+    /// that only one process at a time publishes from needs no hold.
+    async fn claim_outbox(&self, limit: usize) -> Result<OutboxClaim, PlatformError> {
+        Ok(OutboxClaim { rows: self.outbox(limit).await?, hold: None })
+    }
     /// Forgets outbox rows that were published.
     async fn forget(&self, ids: &[i64]) -> Result<(), PlatformError>;
     /// Takes or renews a lease for `holder` until `now + ttl`; false while another holds it.

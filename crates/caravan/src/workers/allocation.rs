@@ -9,7 +9,7 @@ use caravan_domain::allocation::{self, Booking, Calendar, Decision, Request, Ros
 use caravan_domain::event::{Event, PurchaseWaitlisted, Topic, TrainerAllocated, purchase_id_of, trainer_id_of};
 use caravan_domain::ids;
 use caravan_domain::purchase::{PurchaseStatus, folded};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::read_all;
@@ -77,7 +77,7 @@ impl Worker for AllocationWorker {
 
     async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
         // A part of a batch that was split follows upon a failure without a look around.
-        self.look_at_doubtful(reads).await?;
+        self.look_at_doubtful(reads, now).await?;
         let mut outcome = Outcome::default();
         let told = read_all(batch, &mut outcome, |record, envelope| match record.at.topic {
             Topic::PurchaseCreated => purchase_id_of(&envelope.data).map(Some),
@@ -117,7 +117,7 @@ impl Worker for AllocationWorker {
     }
 
     async fn look_around(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<Option<Outcome>, WorkError> {
-        self.refresh(reads).await?;
+        self.refresh(reads, now).await?;
         let Some(version) = self.seen else { return Ok(None) };
         let mut waiting = reads.waiting_below(version, self.sweep_max + self.unwritable.len()).await?;
         waiting.retain(|purchase| !self.unwritable.contains(&purchase.id));
@@ -155,21 +155,21 @@ impl Worker for AllocationWorker {
 
 impl AllocationWorker {
     /// Brings the picture up to date: what changed in the roster, and trainers it was wrong about.
-    async fn refresh(&mut self, reads: &dyn Reads) -> Result<(), PlatformError> {
+    async fn refresh(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<(), PlatformError> {
         if self.seen != Some(reads.roster_version().await?) {
-            let changes = reads.roster_changes(self.seen).await?;
+            let changes = reads.roster_changes(self.seen, first_matter(now)).await?;
             self.roster.set_closures(changes.closures);
             self.take_over(changes.trainers);
             self.seen = Some(changes.version);
             self.unwritable.clear();
         }
-        self.look_at_doubtful(reads).await
+        self.look_at_doubtful(reads, now).await
     }
 
     /// Reads the trainers anew that the picture may be wrong about.
-    async fn look_at_doubtful(&mut self, reads: &dyn Reads) -> Result<(), PlatformError> {
+    async fn look_at_doubtful(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<(), PlatformError> {
         if !self.doubtful.is_empty() {
-            let trainers = reads.trainers(&self.doubtful).await?;
+            let trainers = reads.trainers(&self.doubtful, first_matter(now)).await?;
             self.doubtful.clear();
             self.take_over(trainers);
         }
@@ -197,7 +197,7 @@ impl AllocationWorker {
             return Ok(());
         }
         purchases.sort_by_key(|purchase| (purchase.created_at, purchase.id));
-        let requests = requests(&purchases, reads).await?;
+        let requests = requests(&purchases, reads, now).await?;
         let decisions = self.roster.allocate(&requests, now);
         for (purchase, decision) in purchases.iter().zip(decisions) {
             let parent = parents.get(&purchase.id).and_then(Option::as_deref);
@@ -234,14 +234,20 @@ impl AllocationWorker {
     }
 }
 
+/// From when on reserved time can matter: a plan begins after `now`, but its first week may have
+/// begun before.
+fn first_matter(now: Timestamp) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(14 * 24)).unwrap_or(Timestamp::MIN)
+}
+
 /// What the rules need to know of each purchase, in the same order.
-async fn requests(purchases: &[Purchase], reads: &dyn Reads) -> Result<Vec<Request>, PlatformError> {
+async fn requests(purchases: &[Purchase], reads: &dyn Reads, now: Timestamp) -> Result<Vec<Request>, PlatformError> {
     let mut students: Vec<String> = purchases.iter().map(|purchase| purchase.confirmation.student.id.clone()).collect();
     students.sort_unstable();
     students.dedup();
     let asked: Vec<(String, String)> = purchases.iter().map(student_and_subject).collect();
     let calendars: HashMap<String, Calendar> = reads
-        .student_calendars(&students)
+        .student_calendars(&students, first_matter(now))
         .await?
         .into_iter()
         .map(|(student, rows)| (student, Calendar::from_rows(rows)))

@@ -338,7 +338,8 @@ pub(crate) const DAMAGES: &[Damage] = &[
         what: "a purchase says something else than its payment",
         find: "SELECT p.id, r.place FROM {UNDER_WAY} p
                JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND CAST(r.key AS TEXT) = p.payment_id",
-        statements: &["UPDATE purchases SET confirmation = json_set(confirmation, '$.amount.minor', 5) WHERE id = ?1"],
+        statements: &["UPDATE confirmations SET confirmation = json_set(confirmation, '$.amount.minor', 5)
+            WHERE seq = (SELECT seq FROM purchases WHERE id = ?1)"],
         breaks: &[NothingVanishes],
     },
     Damage {

@@ -1,5 +1,6 @@
 use caravan::platform::transaction::{Effects, TrainerTouch};
 use caravan_domain::purchase::PurchaseStatus;
+use jiff::Timestamp;
 use jiff::civil::date;
 
 use crate::world::{
@@ -21,7 +22,7 @@ pub(crate) async fn a_waiting_purchase_is_bound_once(world: &World) {
     let bound = read.allocation.unwrap();
     assert_eq!((bound.id, bound.trainer_id.as_str(), bound.allocated_at), (made.id, "trn_1", now()));
     assert_eq!((bound.start_date, bound.slots, bound.skipped), (START, vec![slot()], vec![date(2026, 12, 8)]));
-    assert_eq!(world.here.store.receipt(made.id).await.unwrap().as_deref(), Some(r#"{"candidates":3}"#));
+    assert_eq!(world.here.store.receipt(made.purchase_id).await.unwrap().as_deref(), Some(r#"{"candidates":3}"#));
     assert!(world.here.store.waiting(new.id).await.unwrap().is_none(), "it waits no longer");
 
     let mut other = allocation(&new, "trn_2", lesson(instant("2026-12-02T11:30:00Z"), 60));
@@ -36,14 +37,15 @@ pub(crate) async fn a_trainer_at_another_version_makes_it_look_again(world: &Wor
     let touch = |id: &str, version| TrainerTouch { trainer_id: id.to_owned(), version, share: 7 };
     let touches = |trainers| effects(Effects { trainers, ..Effects::default() });
     world.commit(touches(vec![touch("trn_1", 1), touch("trn_2", 1)])).await;
-    let rows = world.here.store.trainers(&["trn_1".to_owned()]).await.unwrap();
+    let rows = world.here.store.trainers(&["trn_1".to_owned()], Timestamp::MIN).await.unwrap();
     assert_eq!((rows[0].version, rows[0].share), (2, Some(7)));
 
     let named = world.conflict(touches(vec![touch("trn_1", 1), touch("trn_2", 2), touch("trn_3", 1)])).await;
     assert_eq!(named, ["trn_1"], "only who changed is to be read again");
     assert_eq!(world.conflict(touches(vec![touch("trn_9", 1)])).await, ["trn_9"]);
     let ids = ["trn_2", "trn_3"].map(str::to_owned);
-    let versions: Vec<_> = world.here.store.trainers(&ids).await.unwrap().iter().map(|row| row.version).collect();
+    let versions: Vec<_> =
+        world.here.store.trainers(&ids, Timestamp::MIN).await.unwrap().iter().map(|row| row.version).collect();
     assert_eq!(versions, [2, 1]);
 }
 

@@ -3,6 +3,7 @@ use caravan::platform::transaction::{
 };
 use caravan_domain::event::Topic;
 use caravan_domain::trainer::Closure;
+use jiff::Timestamp;
 use jiff::civil::date;
 
 use crate::world::{
@@ -68,9 +69,9 @@ async fn seen(world: &World) -> String {
         store.list_purchases(&Default::default(), None, 99).await.unwrap(),
         store.list_sessions(&Default::default(), None, 99).await.unwrap(),
         store.list_dead_letters(&Default::default(), None, 99).await.unwrap(),
-        store.trainers(&ids).await.unwrap(),
-        store.student_calendars(&["stu_1".to_owned()]).await.unwrap(),
-        store.roster_changes(None).await.unwrap(),
+        store.trainers(&ids, Timestamp::MIN).await.unwrap(),
+        store.student_calendars(&["stu_1".to_owned()], Timestamp::MIN).await.unwrap(),
+        store.roster_changes(None, Timestamp::MIN).await.unwrap(),
         store.waiting_below(i64::MAX, 99).await.unwrap(),
         store.all_positions().await.unwrap(),
         (store.outbox(99).await.unwrap(), store.cron_last().await.unwrap()),

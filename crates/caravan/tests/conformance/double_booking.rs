@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use caravan::platform::transaction::CommitError;
 use caravan_domain::purchase::PurchaseStatus;
+use jiff::Timestamp;
 
 use crate::world::{World, allocation, allocations, instant, lesson, minutes_later, new_trainers, purchase, purchases};
 
@@ -40,7 +41,7 @@ pub(crate) async fn shifted_overlaps_of_a_student_are_refused(world: &World) {
         let overlapping = allocation(&other, "trn_2", lesson(minutes_later(instant(NINE), shift), minutes));
         assert_eq!(world.conflict(allocations(vec![overlapping])).await, ["trn_2"]);
     }
-    let reserved = world.here.store.student_calendars(&["stu_1".to_owned()]).await.unwrap();
+    let reserved = world.here.store.student_calendars(&["stu_1".to_owned()], Timestamp::MIN).await.unwrap();
     assert_eq!(reserved, [("stu_1".to_owned(), lesson(instant(NINE), 60))]);
 }
 
@@ -54,7 +55,7 @@ pub(crate) async fn times_that_only_touch_are_not(world: &World) {
         let starts_at = minutes_later(instant(NINE), shift);
         world.commit(allocations(vec![allocation(&new, "trn_1", lesson(starts_at, 60))])).await;
     }
-    let trainer = world.beside.store.trainers(&["trn_1".to_owned()]).await.unwrap().remove(0);
+    let trainer = world.beside.store.trainers(&["trn_1".to_owned()], Timestamp::MIN).await.unwrap().remove(0);
     let lessons: u32 = trainer.calendar.iter().map(|time| time.starts.count_ones()).sum();
     let quarters: u32 = trainer.calendar.iter().map(|time| time.busy.count_ones()).sum();
     assert_eq!((lessons, quarters), (6, 24));
@@ -93,4 +94,21 @@ pub(crate) async fn of_many_racers_from_two_sides_one_wins(world: &World) {
     }
     assert_eq!(won, 1);
     assert_eq!(world.here.store.totals().await.unwrap().purchases["allocated"], 1);
+}
+
+pub(crate) async fn what_is_long_over_is_left_out_where_it_is_not_asked_for(world: &World) {
+    const WEEKS_64: i64 = 64 * 7 * 24 * 60;
+    world.commit(new_trainers(&["trn_1"])).await;
+    for (number, shift) in [-2 * WEEKS_64, 0].into_iter().enumerate() {
+        let new = purchase(&format!("pay_{number}"), "stu_1");
+        world.commit(purchases(vec![new.clone()])).await;
+        let starts_at = minutes_later(instant(NINE), shift);
+        world.commit(allocations(vec![allocation(&new, "trn_1", lesson(starts_at, 60))])).await;
+    }
+    let (store, ids, recent) = (&world.here.store, ["trn_1".to_owned()], lesson(instant(NINE), 60));
+    let from = minutes_later(instant(NINE), -60);
+    assert_eq!(store.trainers(&ids, from).await.unwrap()[0].calendar, recent);
+    assert_eq!(store.roster_changes(None, from).await.unwrap().trainers[0].calendar, recent);
+    let students = store.student_calendars(&["stu_1".to_owned()], from).await.unwrap();
+    assert_eq!(students, [("stu_1".to_owned(), recent)]);
 }

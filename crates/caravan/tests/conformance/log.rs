@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use caravan::platform::PlatformError;
-use caravan::platform::log::{FetchLimit, NewRecord, Record, TopicPartition};
+use caravan::platform::log::{FetchLimit, Fetched, NewRecord, Record, Subscription, TopicPartition};
 use caravan_domain::event::{Topic, partition_for};
 use jiff::Timestamp;
 
@@ -23,7 +23,23 @@ fn from_start() -> BTreeMap<TopicPartition, u64> {
 
 async fn fetch(world: &World, from: &BTreeMap<TopicPartition, u64>, limit: FetchLimit) -> Vec<Record> {
     let mut subscription = world.here.log.subscribe("readers", &[TOPIC]).await.unwrap();
-    subscription.fetch(from, limit).await.unwrap()
+    subscription.assigned().await.unwrap();
+    let records = fetched(&mut *subscription, from, limit).await;
+    subscription.leave().await;
+    records
+}
+
+async fn fetched(
+    subscription: &mut dyn Subscription,
+    from: &BTreeMap<TopicPartition, u64>,
+    limit: FetchLimit,
+) -> Vec<Record> {
+    loop {
+        match subscription.fetch(from, limit).await.unwrap() {
+            Fetched::Records(records) => return records,
+            Fetched::Reassigned => drop(subscription.assigned().await.unwrap()),
+        }
+    }
 }
 
 fn values(records: &[Record]) -> Vec<String> {
@@ -203,6 +219,7 @@ pub(crate) async fn trim_keeps_what_is_young_or_unread(world: &World) {
 
 pub(crate) async fn a_waiting_reader_wakes_for_records_from_both_sides(world: &World) {
     let mut subscription = world.here.log.subscribe("readers", &[TOPIC]).await.unwrap();
+    subscription.assigned().await.unwrap();
     let mut from = from_start();
     for (number, side) in [&world.beside, &world.here, &world.beside].into_iter().enumerate() {
         let record = record(TOPIC, Some("k"), &number.to_string());
@@ -213,7 +230,7 @@ pub(crate) async fn a_waiting_reader_wakes_for_records_from_both_sides(world: &W
             Instant::now()
         });
         let found = loop {
-            let found = subscription.fetch(&from, ALL).await.unwrap();
+            let found = fetched(&mut *subscription, &from, ALL).await;
             if !found.is_empty() {
                 break found;
             }

@@ -38,6 +38,7 @@ macro_rules! conformance {
                 double_booking::shifted_overlaps_of_a_student_are_refused;
                 double_booking::times_that_only_touch_are_not;
                 double_booking::one_transaction_cannot_book_a_time_twice;
+                double_booking::what_is_long_over_is_left_out_where_it_is_not_asked_for;
                 double_booking::of_many_racers_from_two_sides_one_wins;
                 leases::one_holds_it_until_it_ends_or_is_given_back;
                 lists::purchases_page_in_the_order_of_their_recording;

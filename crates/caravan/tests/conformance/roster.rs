@@ -1,5 +1,6 @@
 use caravan::platform::transaction::{Effects, TrainerEdit, TrainerTouch};
 use caravan_domain::trainer::Closure;
+use jiff::Timestamp;
 use jiff::civil::date;
 
 use crate::world::{
@@ -31,22 +32,22 @@ pub(crate) async fn an_import_is_an_upsert_by_version(world: &World) {
 
 pub(crate) async fn changes_are_told_since_a_version(world: &World) {
     let store = &world.beside.store;
-    let none = store.roster_changes(None).await.unwrap();
+    let none = store.roster_changes(None, Timestamp::MIN).await.unwrap();
     assert_eq!((none.version, none.trainers.len(), none.closures.len()), (0, 0, 0));
     world.commit(new_trainers(&["trn_1", "trn_2"])).await;
-    let first = store.roster_changes(Some(none.version)).await.unwrap();
+    let first = store.roster_changes(Some(none.version), Timestamp::MIN).await.unwrap();
     assert_eq!((first.version, first.trainers.len()), (1, 2));
 
     let closures = vec![Closure { from: date(2026, 11, 8), until: date(2026, 11, 9), name: "Diwali".to_owned() }];
     world.commit(effects(Effects { closures: Some(closures.clone()), ..Effects::default() })).await;
     world.commit(roster(vec![TrainerEdit { trainer: trainer("trn_2"), version: Some(1) }])).await;
-    let later = store.roster_changes(Some(first.version)).await.unwrap();
+    let later = store.roster_changes(Some(first.version), Timestamp::MIN).await.unwrap();
     assert_eq!(later.version, 3);
     let changed: Vec<_> = later.trainers.iter().map(|row| row.trainer.trainer_id.as_str()).collect();
     assert_eq!(changed, ["trn_2"], "only who changed");
     assert_eq!(later.closures, closures, "the closures are always whole");
-    assert_eq!(store.roster_changes(Some(later.version)).await.unwrap().trainers.len(), 0);
-    assert_eq!(store.roster_changes(None).await.unwrap().trainers.len(), 2);
+    assert_eq!(store.roster_changes(Some(later.version), Timestamp::MIN).await.unwrap().trainers.len(), 0);
+    assert_eq!(store.roster_changes(None, Timestamp::MIN).await.unwrap().trainers.len(), 2);
 
     world.commit(effects(Effects { look_again: true, ..Effects::default() })).await;
     assert_eq!(store.roster_version().await.unwrap(), 4);
@@ -64,12 +65,12 @@ pub(crate) async fn an_allocation_advances_the_trainer_and_not_the_roster(world:
     world.commit(transaction).await;
 
     assert_eq!(world.here.store.roster_version().await.unwrap(), 1);
-    let all = world.beside.store.roster_changes(None).await.unwrap().trainers;
+    let all = world.beside.store.roster_changes(None, Timestamp::MIN).await.unwrap().trainers;
     assert_eq!((all[0].version, all[0].share, &all[0].calendar), (2, Some(400), &time));
     assert_eq!((all[1].version, all[1].share, all[1].calendar.len()), (1, None, 0));
     let stale = TrainerEdit { trainer: trainer("trn_1"), version: Some(1) };
     assert_eq!(world.conflict(roster(vec![stale])).await, ["trn_1"], "an edit on an older state");
     world.commit(roster(vec![TrainerEdit { trainer: trainer("trn_1"), version: Some(2) }])).await;
-    let row = world.here.store.trainers(&["trn_1".to_owned()]).await.unwrap().remove(0);
+    let row = world.here.store.trainers(&["trn_1".to_owned()], Timestamp::MIN).await.unwrap().remove(0);
     assert_eq!((row.version, row.share, row.calendar), (3, Some(400), time), "an edit keeps share and time");
 }

@@ -13,7 +13,7 @@ use caravan::lag::lags;
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::embedded::{Embedded, OpenOptions};
-use caravan::platform::log::{FetchLimit, NewRecord, Record, TopicPartition};
+use caravan::platform::log::{FetchLimit, Fetched, NewRecord, Record, TopicPartition};
 use caravan::platform::rows::{DeadLetter, DeadLetterFilter, Purchase, Session, SessionFilter};
 use caravan::roster::{Format, Imported, closures_of, import_closures, import_trainers, trainers_of};
 use caravan::workers::{RunOptions, WorkerKind, work};
@@ -176,7 +176,7 @@ impl House {
     pub(crate) async fn receipt(&self, payment_id: &str) -> Receipt {
         let purchase = self.purchase(payment_id).await;
         let kept = match &purchase.allocation {
-            Some(allocation) => self.platform.store.receipt(allocation.id).await.unwrap(),
+            Some(_) => self.platform.store.receipt(purchase.id).await.unwrap(),
             None => self.platform.store.waiting(purchase.id).await.unwrap().map(|waiting| waiting.receipt),
         };
         serde_json::from_str(&kept.expect("a receipt is kept")).unwrap()
@@ -212,7 +212,13 @@ impl House {
         let starts = (0..).zip(&state.partitions);
         let from = starts.map(|(partition, state)| (TopicPartition { topic, partition }, state.start)).collect();
         let limit = FetchLimit { records_max: ALL, bytes_max: usize::MAX };
-        let mut records = subscription.fetch(&from, limit).await.unwrap();
+        let mut records = loop {
+            subscription.assigned().await.unwrap();
+            if let Fetched::Records(records) = subscription.fetch(&from, limit).await.unwrap() {
+                break records;
+            }
+        };
+        subscription.leave().await;
         records.sort_by_key(|record| (record.at, record.offset));
         records
     }

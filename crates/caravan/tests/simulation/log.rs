@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::log::{
-    FetchLimit, Log, NewRecord, PartitionState, Record, Subscription, TopicPartition, TopicState,
+    FetchLimit, Fetched, Log, NewRecord, PartitionState, Record, Subscription, TopicPartition, TopicState,
 };
 use caravan_domain::event::{Headers, Topic, partition_for};
 use jiff::Timestamp;
@@ -229,15 +229,15 @@ impl Subscription for Member {
         &mut self,
         from: &BTreeMap<TopicPartition, u64>,
         limit: FetchLimit,
-    ) -> Result<Vec<Record>, PlatformError> {
+    ) -> Result<Fetched, PlatformError> {
         let handle = self.handle.clone();
         handle
             .call("log.fetch", |state| {
                 if state.faults.shared_out && self.members(state) != self.known {
-                    return Err(trouble("the group is sharing its partitions out anew"));
+                    return Ok(Fetched::Reassigned);
                 }
                 self.changes = state.changes;
-                Ok(fetch(state, from, limit))
+                Ok(Fetched::Records(fetch(state, from, limit)))
             })
             .await
     }

@@ -78,6 +78,16 @@ fn owned(found: Vec<&Arc<PurchaseRow>>) -> Vec<Purchase> {
     found.into_iter().map(|row| purchase_of(row)).collect()
 }
 
+/// What is left of reserved time without the rows before an instant's block.
+fn since(from: Timestamp, mut rows: Vec<ReservedTime>) -> Vec<ReservedTime> {
+    rows.retain(|row| row.key >= ReservedTime::first_key(from));
+    rows
+}
+
+fn trainer_since(from: Timestamp, row: TrainerRow) -> TrainerRow {
+    TrainerRow { calendar: since(from, row.calendar), ..row }
+}
+
 #[async_trait]
 impl Reads for Handle {
     async fn purchases(&self, ids: &[Uuid]) -> Result<Vec<Purchase>, PlatformError> {
@@ -102,9 +112,13 @@ impl Reads for Handle {
         .await
     }
 
-    async fn student_calendars(&self, ids: &[String]) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError> {
+    async fn student_calendars(
+        &self,
+        ids: &[String],
+        from: Timestamp,
+    ) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError> {
         self.call("store.student_calendars", |state| {
-            let calendar = |id: &String| (id.clone(), state.tables.reserved(&party("student", id)));
+            let calendar = |id: &String| (id.clone(), since(from, state.tables.reserved(&party("student", id))));
             Ok(ids.iter().map(calendar).filter(|(_, rows)| !rows.is_empty()).collect())
         })
         .await
@@ -114,21 +128,22 @@ impl Reads for Handle {
         self.call("store.roster_version", |state| Ok(state.tables.roster_version)).await
     }
 
-    async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError> {
+    async fn roster_changes(&self, since: Option<i64>, from: Timestamp) -> Result<RosterChanges, PlatformError> {
         self.call("store.roster_changes", |state| {
             let tables = &state.tables;
             let changed =
                 tables.trainers.values().filter(|record| since.is_none_or(|since| record.roster_version > since));
-            let trainers = changed.map(|record| tables.trainer_row(record)).collect();
+            let trainers = changed.map(|record| trainer_since(from, tables.trainer_row(record))).collect();
             Ok(RosterChanges { version: tables.roster_version, trainers, closures: tables.closures.to_vec() })
         })
         .await
     }
 
-    async fn trainers(&self, ids: &[String]) -> Result<Vec<TrainerRow>, PlatformError> {
+    async fn trainers(&self, ids: &[String], from: Timestamp) -> Result<Vec<TrainerRow>, PlatformError> {
         self.call("store.trainers", |state| {
             let tables = &state.tables;
-            Ok(ids.iter().filter_map(|id| tables.trainers.get(id)).map(|record| tables.trainer_row(record)).collect())
+            let found = ids.iter().filter_map(|id| tables.trainers.get(id));
+            Ok(found.map(|record| trainer_since(from, tables.trainer_row(record))).collect())
         })
         .await
     }
@@ -274,10 +289,11 @@ impl Lists for Handle {
         .await
     }
 
-    async fn receipt(&self, allocation_id: Uuid) -> Result<Option<String>, PlatformError> {
+    async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError> {
         self.call("store.receipt", |state| {
-            let mut all = state.tables.purchases.values().flat_map(|row| &row.allocations);
-            Ok(all.find(|row| row.made.id == allocation_id).map(|row| row.made.receipt.clone()))
+            let row = state.tables.purchases.get(&purchase_id);
+            let active = row.and_then(|row| row.allocations.last());
+            Ok(active.map(|row| row.made.receipt.clone()))
         })
         .await
     }

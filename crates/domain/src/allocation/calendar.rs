@@ -2,6 +2,7 @@
 //!
 //! A weekly plan is a handful of rows, and whether a slot is free in all of its weeks is a few AND operations.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Occurrence;
@@ -24,6 +25,14 @@ pub struct ReservedTime {
     pub busy: u64,
     /// Bit `w`: a session starts in that cell in that week.
     pub starts: u64,
+}
+
+impl ReservedTime {
+    /// The least key of rows that can hold time from `at` on: those of its block begin with it.
+    pub fn first_key(at: Timestamp) -> i64 {
+        let week = at.as_second().div_euclid(CELL_SECONDS * WEEK_CELLS);
+        week.div_euclid(BLOCK_WEEKS) * WEEK_CELLS
+    }
 }
 
 /// A quarter hour's place: its row's key and its week's bit.

@@ -29,10 +29,14 @@ const ROW_BUFFER: usize = 4_096;
 /// Sorts after every text: the end of the last page.
 const AFTER_ALL: &[u8] = &[0xff];
 
+/// Allocations and sessions lie in the order of their purchases' places, and are shown in the order
+/// of the ids they name: those that name another than the one in whose place they lie, if anybody
+/// put some there, are `astray`.
+///
 /// Who has time reserved or a plan that takes some, and which allocation that is. `full` is the
 /// party as reservations name it; anything that names neither a trainer nor a student goes with
 /// the students, so that nothing escapes.
-const PREPARE: [&str; 5] = [
+const PREPARE: [&str; 7] = [
     "CREATE TEMP TABLE party_plans (kind TEXT, party TEXT, seq INTEGER, PRIMARY KEY (kind, party, seq)) WITHOUT ROWID",
     "INSERT INTO party_plans
      SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status = 'active'
@@ -43,6 +47,10 @@ const PREPARE: [&str; 5] = [
      SELECT iif(party LIKE 'trainer:%', 'trainer', 'student'),
             iif(party LIKE 'trainer:%' OR party LIKE 'student:%', substr(party, 9), party), party
      FROM (SELECT DISTINCT CAST(party AS TEXT) AS party FROM reservations)",
+    "CREATE TEMP TABLE astray_allocations AS SELECT a.seq, CAST(a.purchase_id AS TEXT) AS purchase_id FROM allocations a
+     WHERE (SELECT p.id FROM purchases p WHERE p.seq = a.seq >> 16) IS NOT a.purchase_id",
+    "CREATE TEMP TABLE astray_sessions AS SELECT s.seq, CAST(s.purchase_id AS TEXT) AS purchase_id FROM sessions s
+     WHERE (SELECT p.id FROM purchases p WHERE p.seq = s.seq >> 16) IS NOT s.purchase_id",
 ];
 
 /// A snapshot of the database file.
@@ -169,9 +177,11 @@ impl Evidence for EmbeddedEvidence {
 
     async fn outcomes(&mut self, purchase_ids: &[String]) -> Result<Vec<OutcomeEvidence>, PlatformError> {
         let query = sqlx::query(
-            "SELECT CAST(p.id AS TEXT), CAST(p.status AS TEXT), CAST(p.confirmation AS TEXT), CAST(a.id AS TEXT)
+            "SELECT CAST(p.id AS TEXT), CAST(p.status AS TEXT), CAST(coalesce(c.confirmation, '') AS TEXT), CAST(a.id AS TEXT)
              FROM json_each(?) AS asked CROSS JOIN purchases p ON p.id = asked.value
-             LEFT JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'",
+             LEFT JOIN confirmations c ON c.seq = p.seq
+             LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
+                                    AND a.purchase_id = p.id AND a.status = 'active'",
         )
         .bind(super::bulk::json_list(purchase_ids));
         let read = |row: &SqliteRow| {
@@ -242,7 +252,7 @@ impl Evidence for EmbeddedEvidence {
             "SELECT CAST(id AS TEXT), CAST(payment_id AS TEXT), CAST(item AS TEXT), CAST(student_id AS TEXT),
                     CAST(status AS TEXT), CAST(requested_start_date AS TEXT), CAST(start_date AS TEXT),
                     CAST(horizon AS TEXT), CAST(sessions_total AS INTEGER), CAST(created_at AS TEXT),
-                    CAST(confirmation AS TEXT)
+                    CAST(coalesce((SELECT c.confirmation FROM confirmations c WHERE c.seq = purchases.seq), '') AS TEXT)
              FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
         )
         .bind(after)
@@ -289,7 +299,7 @@ impl Evidence for EmbeddedEvidence {
             }
             PartyKind::Student => {
                 "SELECT CAST(p.student_id AS TEXT), CAST(s.id AS TEXT), CAST(s.starts_at AS TEXT), CAST(s.ends_at AS TEXT)
-                 FROM purchases p CROSS JOIN sessions s ON s.purchase_id = p.id
+                 FROM sessions s CROSS JOIN purchases p ON p.id = s.purchase_id
                  WHERE s.status <> 'cancelled' ORDER BY p.student_id, s.starts_at"
             }
         });
@@ -315,27 +325,32 @@ impl Evidence for EmbeddedEvidence {
     }
 }
 
-/// Written twice over, because a partial index only answers for its own half.
 const ALLOCATIONS: &str =
     "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
         CAST(status AS TEXT), CAST(generation AS INTEGER), CAST(start_date AS TEXT), CAST(slots AS TEXT),
         CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT)
  FROM allocations WHERE seq IN (
-     SELECT seq FROM allocations WHERE status = 'active' AND purchase_id > ?1 AND purchase_id <= ?2
-     UNION ALL SELECT seq FROM allocations WHERE status <> 'active' AND purchase_id > ?1 AND purchase_id <= ?2)
+     SELECT a.seq FROM purchases p CROSS JOIN allocations a
+         ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.purchase_id = p.id WHERE p.id > ?1 AND p.id <= ?2
+     UNION ALL SELECT seq FROM astray_allocations WHERE purchase_id > ?1 AND purchase_id <= ?2)
  ORDER BY purchase_id, generation";
 const SESSIONS: &str =
     "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(ordinal AS INTEGER),
         CAST(local_date AS TEXT), CAST(starts_at AS TEXT), CAST(ends_at AS TEXT), CAST(status AS TEXT)
- FROM sessions WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id, ordinal";
+ FROM sessions WHERE seq IN (
+     SELECT s.seq FROM purchases p CROSS JOIN sessions s
+         ON s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16 AND s.purchase_id = p.id WHERE p.id > ?1 AND p.id <= ?2
+     UNION ALL SELECT seq FROM astray_sessions WHERE purchase_id > ?1 AND purchase_id <= ?2)
+ ORDER BY purchase_id, ordinal";
 const WAITING: &str =
     "SELECT CAST(purchase_id AS TEXT) FROM waitlist WHERE purchase_id > ?1 AND purchase_id <= ?2 ORDER BY purchase_id";
 const PLANS: &str =
     "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAST(a.trainer_id AS TEXT), CAST(a.student_id AS TEXT),
         CAST(a.status AS TEXT), CAST(a.generation AS INTEGER), CAST(a.start_date AS TEXT), CAST(a.slots AS TEXT),
         CAST(a.skipped AS TEXT), CAST(a.receipt AS TEXT), CAST(a.allocated_at AS TEXT),
-        o.party, CAST(p.confirmation AS TEXT)
- FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq LEFT JOIN purchases p ON p.id = a.purchase_id
+        o.party, CAST(c.confirmation AS TEXT)
+ FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq
+ LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
  WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party";
 const RESERVATIONS: &str = "SELECT o.party, CAST(r.key AS INTEGER), CAST(r.busy AS INTEGER), CAST(r.starts AS INTEGER)
  FROM parties o CROSS JOIN reservations r ON r.party = o.full

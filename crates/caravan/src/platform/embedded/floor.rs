@@ -25,14 +25,16 @@ use crate::platform::PlatformError;
 use crate::platform::floor::{Floor, Written};
 
 const PURCHASES: &str = "seq, id, payment_id, item, student_id, status, subject, level, time_zone, requested_start_date, \
-                         start_date, horizon, sessions_total, created_at, confirmation, generations, revision";
+                         start_date, horizon, sessions_total, created_at, generations, revision";
+const CONFIRMATIONS: &str = "seq, confirmation";
 const ALLOCATIONS: &str = "seq, id, purchase_id, trainer_id, student_id, status, generation, start_date, slots, skipped, \
                            receipt, allocated_at";
-const SESSIONS: &str = "purchase_id, ordinal, id, trainer_id, local_date, starts_at, ends_at, status";
+const SESSIONS: &str = "seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at, status";
 const RECORDS: &str = "id, key, value, headers, timestamp";
 const OUTBOX: &str = "id, topic, key, value, headers, timestamp";
 
 static WRITE_PURCHASES: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("purchases", PURCHASES, ""));
+static WRITE_CONFIRMATIONS: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("confirmations", CONFIRMATIONS, ""));
 static WRITE_ALLOCATIONS: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("allocations", ALLOCATIONS, ""));
 static WRITE_SESSIONS: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("sessions", SESSIONS, ""));
 static WRITE_RECORDS: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("log_records", RECORDS, ""));
@@ -101,6 +103,7 @@ type Reserved = ((String, i64), (u64, u64));
 #[derive(Debug, Default)]
 struct Batch {
     purchases: Vec<Cells>,
+    confirmations: Vec<Cells>,
     allocations: Vec<Cells>,
     reservations: Vec<Reserved>,
     sessions: Vec<Cells>,
@@ -145,9 +148,10 @@ impl EmbeddedFloor {
     async fn read(&mut self, purchases: usize) -> Result<Batch, PlatformError> {
         let (after, until) = (self.purchases.0, self.purchases.1.min(self.purchases.0 + purchases as i64));
         let page = "WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
-        let by_purchase = "WHERE purchase_id IN (SELECT id FROM purchases WHERE seq > ?1 AND seq <= ?2)";
+        let by_purchase = "WHERE seq > (?1 + 1) << 16 AND seq < (?2 + 1) << 16";
         let mut batch = Batch {
             purchases: self.rows("purchases", PURCHASES, page, after, until).await?,
+            confirmations: self.rows("confirmations", CONFIRMATIONS, page, after, until).await?,
             allocations: self
                 .rows(
                     "allocations",
@@ -157,9 +161,7 @@ impl EmbeddedFloor {
                     until,
                 )
                 .await?,
-            sessions: self
-                .rows("sessions", SESSIONS, &format!("{by_purchase} ORDER BY purchase_id, ordinal"), after, until)
-                .await?,
+            sessions: self.rows("sessions", SESSIONS, &format!("{by_purchase} ORDER BY seq"), after, until).await?,
             ..Batch::default()
         };
         batch.reservations = reservations(&batch)?;
@@ -208,6 +210,7 @@ impl EmbeddedFloor {
         let target = &mut self.target;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *target).await?;
         WRITE_PURCHASES.run(target, &batch.purchases, bound).await?;
+        WRITE_CONFIRMATIONS.run(target, &batch.confirmations, bound).await?;
         WRITE_ALLOCATIONS.run(target, &batch.allocations, bound).await?;
         RESERVE
             .run(target, &batch.reservations, |query, ((party, key), (busy, starts))| {
@@ -350,7 +353,8 @@ fn parsed<T: DeserializeOwned>(what: &str, cell: &Cell) -> Result<T, PlatformErr
 
 /// The rows of reserved time that the batch's allocations took, gathered and sorted.
 fn reservations(batch: &Batch) -> Result<Vec<Reserved>, PlatformError> {
-    let confirmed: BTreeMap<&str, &Cell> = batch.purchases.iter().map(|row| (text(&row[1]), &row[14])).collect();
+    let confirmed: BTreeMap<&str, &Cell> =
+        batch.purchases.iter().zip(&batch.confirmations).map(|(row, told)| (text(&row[1]), &told[1])).collect();
     let mut rows: BTreeMap<(String, i64), (u64, u64)> = BTreeMap::new();
     for allocation in &batch.allocations {
         let Some(confirmation) = confirmed.get(text(&allocation[2])) else { continue };

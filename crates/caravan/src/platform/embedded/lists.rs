@@ -105,8 +105,11 @@ impl Lists for EmbeddedStore {
         Ok(Some(Waiting { purchase_id, waitlisted_at, seen_version, receipt }))
     }
 
-    async fn receipt(&self, allocation_id: Uuid) -> Result<Option<String>, PlatformError> {
-        let query = sqlx::query("SELECT receipt FROM allocations WHERE id = ?1").bind(allocation_id.to_string());
+    async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError> {
+        const SQL: &str = "SELECT a.receipt FROM purchases p
+                           CROSS JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
+                           WHERE p.id = ?1 AND a.status = 'active'";
+        let query = sqlx::query(SQL).bind(purchase_id.to_string());
         let rows = self.fetch(query).await?;
         rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
     }
@@ -160,39 +163,37 @@ fn chosen(conditions: &[(bool, &str)]) -> String {
 }
 
 /// A filter on somebody is answered from their purchases; only without one is the calendar walked
-/// by start (the `+` keeps SQLite from doing that where it is the longer way).
+/// by start.
 fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
+    const START: &str = "unixepoch(s.starts_at)";
+    const OF_PURCHASE: &str = "CROSS JOIN sessions s ON s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16";
     let conditions = [
-        (filter.purchase_id.is_some(), "AND s.purchase_id = ?3"),
-        (
-            filter.trainer_id.is_some(),
-            "AND s.purchase_id IN (SELECT a.purchase_id FROM allocations a WHERE a.trainer_id = ?4) AND s.trainer_id = ?4",
-        ),
-        (filter.student_id.is_some(), "AND s.purchase_id IN (SELECT o.id FROM purchases o WHERE o.student_id = ?5)"),
+        (filter.purchase_id.is_some(), "AND p.id = ?3"),
+        (filter.trainer_id.is_some(), "AND s.trainer_id = ?4"),
+        (filter.student_id.is_some(), "AND p.student_id = ?5"),
         (filter.from.is_some(), "AND s.local_date >= ?6"),
         (filter.until.is_some(), "AND s.local_date <= ?7"),
     ];
-    let behind = |start: &str| match goes_on {
-        true => format!("AND ({start}, s.purchase_id, s.ordinal) > (?2, ?10, ?11)"),
-        false => String::new(),
+    let tables = if filter.purchase_id.is_some() || filter.student_id.is_some() {
+        format!("purchases p {OF_PURCHASE}")
+    } else if filter.trainer_id.is_some() {
+        format!(
+            "(SELECT DISTINCT seq >> 16 AS place FROM allocations WHERE trainer_id = ?4) AS o
+             CROSS JOIN purchases p ON p.seq = o.place {OF_PURCHASE}"
+        )
+    } else {
+        "sessions s CROSS JOIN purchases p ON p.seq = s.seq >> 16".to_owned()
     };
-    let of_somebody = filter.purchase_id.is_some() || filter.trainer_id.is_some() || filter.student_id.is_some();
-    let (start, bounds) = match of_somebody {
-        true => ("+s.starts_at", String::new()),
-        // The same days by the index, with room for every zone.
-        false => (
-            "s.starts_at",
-            chosen(&[
-                (filter.from.is_some(), "AND s.starts_at >= ?8"),
-                (filter.until.is_some(), "AND s.starts_at < ?9"),
-            ]),
-        ),
-    };
+    // The same days by the index, with room for every zone.
+    let bounds = [
+        (filter.from.is_some(), "AND unixepoch(s.starts_at) >= unixepoch(?8)"),
+        (filter.until.is_some(), "AND unixepoch(s.starts_at) < unixepoch(?9)"),
+        (goes_on, "AND (unixepoch(s.starts_at), s.purchase_id, s.ordinal) > (unixepoch(?2), ?10, ?11)"),
+    ];
     format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions s CROSS JOIN purchases p ON p.id = s.purchase_id
-         WHERE true {} {bounds} {} ORDER BY {start}, s.purchase_id, s.ordinal LIMIT ?1",
+        "SELECT {SESSION_COLUMNS} FROM {tables} WHERE true {} {} ORDER BY {START}, s.purchase_id, s.ordinal LIMIT ?1",
         chosen(&conditions),
-        behind(start)
+        chosen(&bounds)
     )
 }
 

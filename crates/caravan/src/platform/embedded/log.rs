@@ -21,7 +21,7 @@ use super::writer::{WriteTransaction, Writer};
 use super::{fetch, rows};
 use crate::platform::PlatformError;
 use crate::platform::log::{
-    FetchLimit, Log, NewRecord, PartitionState, Record, Relayed, Subscription, TopicPartition, TopicState,
+    FetchLimit, Fetched, Log, NewRecord, PartitionState, Relayed, Subscription, TopicPartition, TopicState,
 };
 
 /// Bits of a record's id that are its offset: a partition can have a trillion records.
@@ -328,9 +328,9 @@ impl Subscription for EmbeddedSubscription {
         &mut self,
         from: &BTreeMap<TopicPartition, u64>,
         limit: FetchLimit,
-    ) -> Result<Vec<Record>, PlatformError> {
+    ) -> Result<Fetched, PlatformError> {
         let mut connection = self.store.reader().await?;
-        fetch::fetch(&mut connection, from, limit).await
+        fetch::fetch(&mut connection, from, limit).await.map(Fetched::Records)
     }
 
     async fn wait(&mut self, at_most: Duration) {

@@ -37,17 +37,13 @@ impl Reads for EmbeddedStore {
         &self,
         asked: &[(String, String)],
     ) -> Result<Vec<((String, String), String)>, PlatformError> {
-        // Two halves, so that each uses its own index of allocations.
         const SQL: &str = "
             WITH asked AS (SELECT value ->> 0 AS student_id, value ->> 1 AS subject FROM json_each(?1)),
-                 bought AS (SELECT asked.student_id, asked.subject, p.id FROM asked
-                            CROSS JOIN purchases p ON p.student_id = asked.student_id AND p.subject = asked.subject),
-                 made AS (SELECT b.student_id, b.subject, a.trainer_id, a.allocated_at, a.seq FROM bought b
-                          CROSS JOIN allocations a ON a.purchase_id = b.id AND a.status = 'active'
-                          UNION ALL
-                          SELECT b.student_id, b.subject, a.trainer_id, a.allocated_at, a.seq FROM bought b
-                          CROSS JOIN allocations a ON a.purchase_id = b.id AND a.status <> 'active')
-            SELECT student_id, subject, trainer_id FROM made ORDER BY allocated_at, seq";
+                 bought AS (SELECT asked.student_id, asked.subject, p.seq FROM asked
+                            CROSS JOIN purchases p ON p.student_id = asked.student_id AND p.subject = asked.subject)
+            SELECT b.student_id, b.subject, a.trainer_id FROM bought b
+            CROSS JOIN allocations a ON a.seq > b.seq << 16 AND a.seq < (b.seq + 1) << 16
+            ORDER BY a.allocated_at, a.seq";
         let rows = self.fetch(sqlx::query(SQL).bind(json_list(asked))).await?;
         let mut latest = std::collections::BTreeMap::new();
         for row in &rows {
@@ -57,9 +53,13 @@ impl Reads for EmbeddedStore {
         Ok(latest.into_iter().collect())
     }
 
-    async fn student_calendars(&self, ids: &[String]) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError> {
+    async fn student_calendars(
+        &self,
+        ids: &[String],
+        from: Timestamp,
+    ) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError> {
         let mut connection = self.reader().await?;
-        calendars(&mut connection, STUDENT_PARTY, ids).await
+        calendars(&mut connection, STUDENT_PARTY, ids, from).await
     }
 
     async fn roster_version(&self) -> Result<i64, PlatformError> {
@@ -67,26 +67,27 @@ impl Reads for EmbeddedStore {
         rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(platform_error))
     }
 
-    async fn roster_changes(&self, since: Option<i64>) -> Result<RosterChanges, PlatformError> {
+    async fn roster_changes(&self, since: Option<i64>, from: Timestamp) -> Result<RosterChanges, PlatformError> {
         let mut connection = self.reader().await?;
         let mut moment = sqlx::Connection::begin(&mut *connection).await.map_err(platform_error)?;
         let version =
             sqlx::query_scalar("SELECT version FROM roster").fetch_one(&mut *moment).await.map_err(platform_error)?;
         let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.roster_version > ?1 ORDER BY t.id");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(since.unwrap_or(i64::MIN));
-        let trainers = with_calendars(&mut moment, query).await?;
+        let trainers = with_calendars(&mut moment, query, from).await?;
         let closures = closures(&mut moment).await?;
         moment.rollback().await.map_err(platform_error)?;
         Ok(RosterChanges { version, trainers, closures })
     }
 
-    async fn trainers(&self, ids: &[String]) -> Result<Vec<TrainerRow>, PlatformError> {
+    async fn trainers(&self, ids: &[String], from: Timestamp) -> Result<Vec<TrainerRow>, PlatformError> {
         let mut connection = self.reader().await?;
         let mut moment = sqlx::Connection::begin(&mut *connection).await.map_err(platform_error)?;
         let sql = format!(
             "SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id IN (SELECT value FROM json_each(?1)) ORDER BY t.id"
         );
-        let trainers = with_calendars(&mut moment, sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids))).await?;
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids));
+        let trainers = with_calendars(&mut moment, query, from).await?;
         moment.rollback().await.map_err(platform_error)?;
         Ok(trainers)
     }
@@ -109,8 +110,7 @@ impl Reads for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<Purchase>, PlatformError> {
         let sql = format!(
-            "SELECT {PURCHASE_COLUMNS} FROM purchases p CROSS JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'
-             WHERE p.id > ?1 AND p.status IN ('allocated', 'scheduled')
+            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE a.id IS NOT NULL AND p.id > ?1 AND p.status IN ('allocated', 'scheduled')
                AND p.horizon < date(max(?2, coalesce(p.start_date, ?2)), ?3)
              ORDER BY p.id LIMIT ?4"
         );
@@ -125,8 +125,8 @@ impl Reads for EmbeddedStore {
 
     async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
         const SQL: &str = "SELECT count(*) FROM (
-            SELECT 1 FROM sessions WHERE starts_at >= (SELECT scheduled_from FROM completion) AND starts_at <= ?1
-                AND ends_at <= ?1 AND status = 'scheduled' LIMIT ?2)";
+            SELECT 1 FROM sessions WHERE unixepoch(starts_at) >= (SELECT unixepoch(scheduled_from) FROM completion)
+                AND unixepoch(starts_at) <= unixepoch(?1) AND ends_at <= ?1 AND status = 'scheduled' LIMIT ?2)";
         let query = sqlx::query(SQL).bind(rows::second(as_of)).bind(rows::limit(COMPLETED_SESSIONS_MAX));
         let rows = self.fetch(query).await?;
         let (ended,): (i64,) = rows.first().map_or(Ok((0,)), rows::decoded)?;
@@ -149,12 +149,13 @@ fn purchases(rows: &[SqliteRow]) -> Result<Vec<Purchase>, PlatformError> {
 async fn with_calendars(
     connection: &mut SqliteConnection,
     query: super::bulk::Query<'_>,
+    from: Timestamp,
 ) -> Result<Vec<TrainerRow>, PlatformError> {
     let rows = query.fetch_all(&mut *connection).await.map_err(platform_error)?;
     let mut trainers = rows.iter().map(rows::trainer).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<_> = trainers.iter().map(|row| row.trainer.trainer_id.clone()).collect();
     let mut calendars: std::collections::HashMap<_, _> =
-        calendars(connection, TRAINER_PARTY, &ids).await?.into_iter().collect();
+        calendars(connection, TRAINER_PARTY, &ids, from).await?.into_iter().collect();
     for row in &mut trainers {
         row.calendar = calendars.remove(&row.trainer.trainer_id).unwrap_or_default();
     }
@@ -166,10 +167,12 @@ async fn calendars(
     connection: &mut SqliteConnection,
     kind: &str,
     ids: &[String],
+    from: Timestamp,
 ) -> Result<Vec<(String, Vec<ReservedTime>)>, PlatformError> {
     const SQL: &str = "SELECT asked.value, r.key, r.busy, r.starts FROM json_each(?1) AS asked
-                       CROSS JOIN reservations r ON r.party = ?2 || asked.value ORDER BY asked.id, r.key";
-    let query = sqlx::query(SQL).bind(json_list(ids)).bind(kind.to_owned());
+                       CROSS JOIN reservations r ON r.party = ?2 || asked.value AND r.key >= ?3 ORDER BY asked.id, r.key";
+    let first = ReservedTime::first_key(from);
+    let query = sqlx::query(SQL).bind(json_list(ids)).bind(kind.to_owned()).bind(first);
     let rows = query.fetch_all(connection).await.map_err(platform_error)?;
     let mut calendars: Vec<(String, Vec<ReservedTime>)> = Vec::new();
     for row in &rows {

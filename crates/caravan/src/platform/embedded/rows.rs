@@ -91,12 +91,16 @@ where
     T::from_row(row).map_err(platform_error)
 }
 
+/// Allocations and sessions have the place of their purchase (`purchases.seq`) above these bits of
+/// their own `seq`.
+pub(super) const PLACE_BITS: u32 = 16;
+
 /// What a purchase is selected by; `allocations` are joined as `a`, the active one only.
-pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, p.confirmation, p.start_date, p.horizon, \
+pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, c.confirmation, p.start_date, p.horizon, \
      p.generations, a.id AS allocation_id, a.trainer_id, a.allocated_at, a.start_date AS allocation_start, a.slots, a.skipped";
 /// Where a purchase is selected from.
-pub(super) const PURCHASE_TABLES: &str =
-    "purchases p LEFT JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'";
+pub(super) const PURCHASE_TABLES: &str = "purchases p CROSS JOIN confirmations c ON c.seq = p.seq
+     LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.status = 'active'";
 
 #[derive(FromRow)]
 struct PurchaseColumns {
@@ -123,7 +127,7 @@ pub(super) fn purchase(row: &SqliteRow) -> Result<(i64, Purchase), PlatformError
         id: parsed("purchase id", &columns.id)?,
         status: parsed::<PurchaseStatus>("purchase status", &columns.status)?,
         created_at: parsed("created_at", &columns.created_at)?,
-        confirmation: from_json("purchases.confirmation", &columns.confirmation)?,
+        confirmation: from_json("confirmations.confirmation", &columns.confirmation)?,
         start_date: optional("start_date", columns.start_date)?,
         horizon: optional("horizon", columns.horizon)?,
         generations: number("generations", columns.generations)?,

@@ -63,6 +63,8 @@ pub(super) fn options(file: &Path, role: Role, create: bool) -> SqliteConnectOpt
         .pragma("journal_size_limit", JOURNAL_BYTES_MAX.to_string())
         .pragma("cache_size", format!("-{cache_kib}"))
         .pragma("temp_store", "memory")
+        // An index made for one statement reads a whole table: never worth it for a few rows.
+        .pragma("automatic_index", "off")
         .disable_statement_logging();
     match role {
         Role::Writer => options.journal_mode(SqliteJournalMode::Wal),

@@ -7,45 +7,48 @@ use sqlx::SqliteConnection;
 
 use super::{changed, count, purchases};
 use crate::platform::embedded::bulk::{Bulk, json_list};
-use crate::platform::embedded::rows::{instant, json};
+use crate::platform::embedded::rows::{PLACE_BITS, instant, json};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
 use crate::platform::transaction::{CommitError, NewAllocation};
 
 static ALLOCATED: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
-        "id, start_date, generation",
+        "seq, start_date, generation",
         "UPDATE purchases SET status = 'allocated', start_date = v.start_date, generations = v.generation,
                               revision = revision + 1
-         FROM v WHERE purchases.id = v.id AND purchases.status IN ('created', 'waitlisted')",
+         FROM v WHERE purchases.seq = v.seq AND purchases.status IN ('created', 'waitlisted')",
     )
 });
 static BIND: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
         "allocations",
-        "id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at",
+        "seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at",
         "",
     )
 });
+
+/// An allocation and its purchase's place.
+type Placed<'a> = (i64, &'a NewAllocation);
 
 /// Binds trainers to purchases that wait for one.
 pub(super) async fn bind(connection: &mut SqliteConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
     if allocations.is_empty() {
         return Ok(());
     }
+    let ids: Vec<_> = allocations.iter().map(|allocation| allocation.purchase_id).collect();
+    let places = purchases::places(connection, &ids).await?;
+    let placed: Vec<Placed<'_>> =
+        allocations.iter().filter_map(|allocation| Some((*places.get(&allocation.purchase_id)?, allocation))).collect();
     let allocated = ALLOCATED
-        .run(connection, allocations, |query, allocation| {
-            query
-                .bind(allocation.purchase_id.to_string())
-                .bind(allocation.start_date.to_string())
-                .bind(allocation.generation)
+        .run(connection, &placed, |query, (place, allocation)| {
+            query.bind(*place).bind(allocation.start_date.to_string()).bind(allocation.generation)
         })
         .await
         .map_err(commit_error)?;
-    let ids: Vec<_> = allocations.iter().map(|allocation| allocation.purchase_id).collect();
     if allocated != count(allocations) {
         return Err(purchases::not_as_decided(connection, &ids, PurchaseStatus::Allocated.name()).await?);
     }
-    insert(connection, allocations).await?;
+    insert(connection, &placed).await?;
     sqlx::query("DELETE FROM waitlist WHERE purchase_id IN (SELECT value FROM json_each(?1))")
         .bind(json_list(&ids))
         .execute(connection)
@@ -54,9 +57,10 @@ pub(super) async fn bind(connection: &mut SqliteConnection, allocations: &[NewAl
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
-    let bound = BIND.run(connection, allocations, |query, allocation| {
+async fn insert(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> Result<(), CommitError> {
+    let bound = BIND.run(connection, placed, |query, (place, allocation)| {
         query
+            .bind(place << PLACE_BITS | i64::from(allocation.generation))
             .bind(allocation.id.to_string())
             .bind(allocation.purchase_id.to_string())
             .bind(allocation.trainer_id.as_str())

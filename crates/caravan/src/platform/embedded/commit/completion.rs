@@ -13,19 +13,21 @@ use crate::platform::transaction::{COMPLETED_SESSIONS_MAX, CommitError};
 pub(super) async fn complete(connection: &mut SqliteConnection, at: Timestamp) -> Result<(), CommitError> {
     // What ended at an instant started before it, so the index by start finds it.
     const SESSIONS: &str = "
-        UPDATE sessions SET status = 'completed' WHERE (purchase_id, ordinal) IN (
-            SELECT purchase_id, ordinal FROM sessions
-            WHERE starts_at >= (SELECT scheduled_from FROM completion) AND starts_at <= ?1
-              AND ends_at <= ?1 AND status = 'scheduled'
-            ORDER BY starts_at LIMIT ?2)
-        RETURNING purchase_id";
+        UPDATE sessions SET status = 'completed' WHERE seq IN (
+            SELECT seq FROM sessions
+            WHERE unixepoch(starts_at) >= (SELECT unixepoch(scheduled_from) FROM completion)
+              AND unixepoch(starts_at) <= unixepoch(?1) AND ends_at <= ?1 AND status = 'scheduled'
+            ORDER BY unixepoch(starts_at) LIMIT ?2)
+        RETURNING seq >> 16";
     const PURCHASES: &str = "
         UPDATE purchases SET status = 'completed', revision = revision + 1
-        WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'scheduled'
-          AND (SELECT count(*) FROM sessions s WHERE s.purchase_id = purchases.id) >= sessions_total
-          AND (SELECT 1 FROM sessions s WHERE s.purchase_id = purchases.id AND s.status = 'scheduled' LIMIT 1) IS NULL";
+        WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'scheduled'
+          AND (SELECT count(*) FROM sessions s
+               WHERE s.seq > purchases.seq << 16 AND s.seq < (purchases.seq + 1) << 16) >= sessions_total
+          AND (SELECT 1 FROM sessions s WHERE s.seq > purchases.seq << 16 AND s.seq < (purchases.seq + 1) << 16
+               AND s.status = 'scheduled' LIMIT 1) IS NULL";
     let query = sqlx::query_scalar(SESSIONS).bind(second(at)).bind(limit(COMPLETED_SESSIONS_MAX));
-    let mut touched: Vec<String> = query.fetch_all(&mut *connection).await.map_err(commit_error)?;
+    let mut touched: Vec<i64> = query.fetch_all(&mut *connection).await.map_err(commit_error)?;
     if touched.is_empty() {
         return Ok(());
     }
@@ -39,8 +41,9 @@ pub(super) async fn complete(connection: &mut SqliteConnection, at: Timestamp) -
 async fn raise_scheduled_from(connection: &mut SqliteConnection, at: Timestamp) -> Result<(), CommitError> {
     const SQL: &str = "
         UPDATE completion SET scheduled_from = coalesce(
-            (SELECT starts_at FROM sessions WHERE starts_at >= completion.scheduled_from AND starts_at <= ?1
-                AND status = 'scheduled' ORDER BY starts_at LIMIT 1), ?1)";
+            (SELECT starts_at FROM sessions WHERE unixepoch(starts_at) >= unixepoch(completion.scheduled_from)
+                AND unixepoch(starts_at) <= unixepoch(?1) AND status = 'scheduled'
+             ORDER BY unixepoch(starts_at) LIMIT 1), ?1)";
     sqlx::query(SQL).bind(second(at)).execute(connection).await.map_err(commit_error)?;
     Ok(())
 }

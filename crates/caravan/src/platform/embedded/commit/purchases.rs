@@ -1,5 +1,6 @@
 //! Purchases to record.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use caravan_domain::purchase::PurchaseStatus;
@@ -15,19 +16,29 @@ use crate::platform::transaction::{CommitError, NewPurchase};
 static RECORD: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
         "purchases",
-        "id, payment_id, item, student_id, status, subject, level, time_zone, requested_start_date, sessions_total, \
-         created_at, confirmation",
+        "seq, id, payment_id, item, student_id, status, subject, level, time_zone, requested_start_date, \
+         sessions_total, created_at",
         "ON CONFLICT (id) DO NOTHING",
     )
 });
+static CONFIRM: LazyLock<Bulk> = LazyLock::new(|| Bulk::insert("confirmations", "seq, confirmation", ""));
 
 /// Records purchases that must be new.
 pub(super) async fn record(connection: &mut SqliteConnection, purchases: &[NewPurchase]) -> Result<(), CommitError> {
+    if purchases.is_empty() {
+        return Ok(());
+    }
+    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM purchases")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(commit_error)?;
+    let numbered: Vec<_> = (last + 1..).zip(purchases).collect();
     let recorded = RECORD
-        .run(connection, purchases, |query, purchase| {
+        .run(connection, &numbered, |query, (seq, purchase)| {
             let confirmed = &purchase.confirmation;
             let course = confirmed.course.key();
             query
+                .bind(*seq)
                 .bind(purchase.id.to_string())
                 .bind(confirmed.payment_id.as_str())
                 .bind(confirmed.item.as_deref())
@@ -39,16 +50,27 @@ pub(super) async fn record(connection: &mut SqliteConnection, purchases: &[NewPu
                 .bind(confirmed.plan.start_date.to_string())
                 .bind(confirmed.plan.sessions)
                 .bind(instant(purchase.created_at))
-                .bind(json(confirmed))
         })
         .await
         .map_err(commit_error)?;
     let missing = count(purchases) - recorded;
-    if missing == 0 {
-        Ok(())
-    } else {
-        Err(changed(format!("{missing} of the purchases to record are there already: they")))
+    if missing > 0 {
+        return Err(changed(format!("{missing} of the purchases to record are there already: they")));
     }
+    let confirmed = CONFIRM
+        .run(connection, &numbered, |query, (seq, purchase)| query.bind(*seq).bind(json(&purchase.confirmation)));
+    confirmed.await.map_err(commit_error)?;
+    Ok(())
+}
+
+/// The places (`purchases.seq`) of those of these purchases that exist.
+pub(super) async fn places(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, i64>, CommitError> {
+    const SQL: &str =
+        "SELECT asked.key, p.seq FROM json_each(?1) AS asked CROSS JOIN purchases p ON p.id = asked.value";
+    let query = sqlx::query_as(SQL).bind(json_list(ids));
+    let found: Vec<(i64, i64)> = query.fetch_all(connection).await.map_err(commit_error)?;
+    let place = |(asked, seq): (i64, i64)| Some((*ids.get(usize::try_from(asked).ok()?)?, seq));
+    Ok(found.into_iter().filter_map(place).collect())
 }
 
 /// The conflict of purchases that are not in the status the decision was made on, named.

@@ -5,24 +5,28 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{changed, count};
+use super::{changed, count, purchases};
 use crate::platform::embedded::bulk::{Bulk, json_list};
-use crate::platform::embedded::rows::second;
+use crate::platform::embedded::rows::{PLACE_BITS, second};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
 use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
 
 static RAISE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
-        "id, allocation_id, from_date, until_date",
+        "seq, allocation_id, from_date, until_date",
         "UPDATE purchases SET horizon = v.until_date, status = 'scheduled', revision = revision + 1
-         FROM v WHERE purchases.id = v.id AND purchases.horizon IS v.from_date
+         FROM v WHERE purchases.seq = v.seq AND purchases.horizon IS v.from_date
            AND purchases.status IN ('allocated', 'scheduled')
-           AND (SELECT a.id FROM allocations a WHERE a.purchase_id = v.id AND a.status = 'active') = v.allocation_id",
+           AND (SELECT a.id FROM allocations a
+                WHERE a.seq > v.seq << 16 AND a.seq < (v.seq + 1) << 16 AND a.status = 'active') = v.allocation_id",
     )
 });
 static SCHEDULE: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::insert("sessions", "purchase_id, ordinal, id, trainer_id, local_date, starts_at, ends_at", "")
+    Bulk::insert("sessions", "seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at", "")
 });
+
+/// A window and its purchase's place.
+type Placed<'a> = (i64, &'a WindowExtension);
 
 /// Extends windows whose horizon and allocation are still those the decision was made on.
 pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
@@ -30,10 +34,16 @@ pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowE
         let purchase = lowered.purchase_id;
         return Err(CommitError::Refused(format!("the horizon of purchase {purchase} would not be raised")));
     }
+    let ids: Vec<_> = windows.iter().map(|window| window.purchase_id).collect();
+    let places = purchases::places(connection, &ids).await?;
+    let mut placed: Vec<Placed<'_>> =
+        windows.iter().filter_map(|window| Some((*places.get(&window.purchase_id)?, window))).collect();
+    // As the tables are sorted, so that neighbours land on the same page.
+    placed.sort_by_key(|(place, _)| *place);
     let raised = RAISE
-        .run(connection, windows, |query, window| {
+        .run(connection, &placed, |query, (place, window)| {
             query
-                .bind(window.purchase_id.to_string())
+                .bind(*place)
                 .bind(window.allocation_id.to_string())
                 .bind(window.from.map(|date| date.to_string()))
                 .bind(window.until.to_string())
@@ -43,21 +53,20 @@ pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowE
     if raised != count(windows) {
         return Err(not_as_decided(connection, windows).await?);
     }
-    schedule(connection, windows).await
+    schedule(connection, &placed).await
 }
 
-async fn schedule(connection: &mut SqliteConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
-    let mut sessions: Vec<(&WindowExtension, &NewSession)> =
-        windows.iter().flat_map(|window| window.sessions.iter().map(move |session| (window, session))).collect();
+async fn schedule(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> Result<(), CommitError> {
+    let sessions: Vec<(&Placed<'_>, &NewSession)> =
+        placed.iter().flat_map(|window| window.1.sessions.iter().map(move |session| (window, session))).collect();
     let Some(earliest) = sessions.iter().map(|(_, session)| session.starts_at).min() else { return Ok(()) };
-    // As the table is sorted, so that neighbours land on the same page.
-    sessions.sort_by_key(|(window, session)| (window.purchase_id, session.ordinal));
-    let scheduled = SCHEDULE.run(connection, &sessions, |query, (window, session)| {
+    let scheduled = SCHEDULE.run(connection, &sessions, |query, ((place, window), session)| {
         query
-            .bind(window.purchase_id.to_string())
-            .bind(session.ordinal)
+            .bind(place << PLACE_BITS | i64::from(session.ordinal))
             .bind(session.id.to_string())
+            .bind(window.purchase_id.to_string())
             .bind(window.trainer_id.as_str())
+            .bind(session.ordinal)
             .bind(session.local_date.to_string())
             .bind(second(session.starts_at))
             .bind(second(session.ends_at))

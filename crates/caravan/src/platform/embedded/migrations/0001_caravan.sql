@@ -80,7 +80,7 @@ CREATE TABLE dead_letters (
 ---- Purchases -----------------------------------------------------------------------------------
 
 CREATE TABLE purchases (
-    -- The order of their recording: lists page by it. Explicit, because VACUUM may change others.
+    -- The order of their recording: lists page by it, and what belongs to a purchase lies in it.
     seq                  INTEGER PRIMARY KEY,
     id                   TEXT NOT NULL UNIQUE,
     payment_id           TEXT NOT NULL,
@@ -96,8 +96,6 @@ CREATE TABLE purchases (
     horizon              TEXT,
     sessions_total       INTEGER NOT NULL,
     created_at           TEXT NOT NULL,
-    -- What was confirmed, whole, as JSON.
-    confirmation         TEXT NOT NULL,
     -- How many allocations it has had.
     generations          INTEGER NOT NULL DEFAULT 0,
     revision             INTEGER NOT NULL DEFAULT 1
@@ -109,9 +107,18 @@ CREATE INDEX purchases_by_student ON purchases (student_id);
 -- No index on horizon: every purchase that is under way is due every day, so the cron walks them
 -- by id anyway, and the index would be rewritten whole each day.
 
-CREATE TABLE allocations (
+-- What was confirmed, whole, as JSON. Apart, because purchases are written again and again.
+CREATE TABLE confirmations (
+    -- purchases.seq
     seq          INTEGER PRIMARY KEY,
-    id           TEXT NOT NULL UNIQUE,
+    confirmation TEXT NOT NULL
+);
+
+CREATE TABLE allocations (
+    -- purchases.seq << 16 | generation. Random keys would have every transaction touch as many
+    -- pages as it has rows, and more of them the more there is.
+    seq          INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL,
     purchase_id  TEXT NOT NULL,
     trainer_id   TEXT NOT NULL,
     student_id   TEXT NOT NULL,
@@ -125,10 +132,8 @@ CREATE TABLE allocations (
     allocated_at TEXT NOT NULL
 );
 
--- The rule itself: a purchase has one active allocation at most. Also finds it.
-CREATE UNIQUE INDEX allocations_active ON allocations (purchase_id) WHERE status = 'active';
--- Finds the earlier ones; costs nothing while there are none.
-CREATE INDEX allocations_earlier ON allocations (purchase_id) WHERE status <> 'active';
+-- The rule itself: a purchase has one active allocation at most.
+CREATE UNIQUE INDEX allocations_active ON allocations (seq >> 16) WHERE status = 'active';
 -- A trainer's purchases, and so their sessions.
 CREATE INDEX allocations_by_trainer ON allocations (trainer_id);
 
@@ -159,20 +164,22 @@ CREATE TABLE reservations (
 ) WITHOUT ROWID;
 
 CREATE TABLE sessions (
-    purchase_id TEXT NOT NULL,
-    ordinal     INTEGER NOT NULL,
+    -- purchases.seq << 16 | ordinal: there is one for each ordinal.
+    seq         INTEGER PRIMARY KEY,
     id          TEXT NOT NULL,
+    purchase_id TEXT NOT NULL,
     trainer_id  TEXT NOT NULL,
+    ordinal     INTEGER NOT NULL,
     local_date  TEXT NOT NULL,
     starts_at   TEXT NOT NULL,
     ends_at     TEXT NOT NULL,
-    status      TEXT NOT NULL DEFAULT 'scheduled',
-    PRIMARY KEY (purchase_id, ordinal)
-) WITHOUT ROWID;
+    status      TEXT NOT NULL DEFAULT 'scheduled'
+);
 
 -- Lists are by start, and sessions that are over are found from `completion.scheduled_from` on.
+-- As a number, because starts come in any order and the whole index is written again and again.
 -- Status is not part of it, so that completing a session leaves it alone.
-CREATE INDEX sessions_by_start ON sessions (starts_at);
+CREATE INDEX sessions_by_start ON sessions (unixepoch(starts_at));
 
 -- No session that starts before this is `scheduled`.
 CREATE TABLE completion (
