@@ -14,7 +14,7 @@ use tracing::{debug, error, info, warn};
 use super::backoff::Backoff;
 use super::worker::{Outcome, Spec, WorkError, Worker};
 use super::{Policy, RunError, Stop, WorkerStats, batch, positions};
-use crate::platform::log::{Record, Subscription, TopicPartition};
+use crate::platform::log::{Fetched, Record, Subscription, TopicPartition};
 use crate::platform::transaction::{CommitError, Transaction};
 use crate::platform::{Platform, PlatformError};
 
@@ -37,6 +37,10 @@ pub(crate) struct Consumer {
     policy: Policy,
     stats: Arc<WorkerStats>,
     positions: BTreeMap<TopicPartition, u64>,
+    /// Whether `positions` are known to be those of the partitions we read.
+    placed: bool,
+    /// Whether it was told that this worker consumes.
+    started: bool,
     backoff: Backoff,
     conflicts: u32,
     /// Keys of the records set aside as failing since one last succeeded.
@@ -92,8 +96,19 @@ impl Consumer {
         stats: Arc<WorkerStats>,
     ) -> Self {
         let (spec, backoff) = (worker.spec(), Backoff::new(&policy, task));
-        let positions = BTreeMap::new();
-        Self { platform, worker, spec, policy, stats, positions, backoff, conflicts: 0, failing: BTreeSet::new() }
+        Self {
+            platform,
+            worker,
+            spec,
+            policy,
+            stats,
+            positions: BTreeMap::new(),
+            placed: false,
+            started: false,
+            backoff,
+            conflicts: 0,
+            failing: BTreeSet::new(),
+        }
     }
 
     /// Consumes until stopped; the batch in hand is finished first.
@@ -117,8 +132,11 @@ impl Consumer {
                         select(subscription.wait(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
                     }
                 }
-                Err(interruption) => self.recover(interruption, &mut subscription, &stop).await?,
+                Err(interruption) => self.recover(interruption, &stop).await?,
             }
+        }
+        if let Some(mut subscription) = subscription {
+            subscription.leave().await;
         }
         debug!("[{}] Stopped", self.spec.name);
         Ok(())
@@ -132,16 +150,17 @@ impl Consumer {
     ) -> Result<bool, Interruption> {
         let subscription = match subscription {
             Some(subscription) => subscription,
-            None => {
-                let joined = self.join().await?;
-                info!(group = self.spec.group, "[{}] Started", self.spec.name);
-                subscription.insert(joined)
-            }
+            None => subscription.insert(self.platform.log.subscribe(self.spec.group, self.spec.topics).await?),
         };
+        if !self.placed {
+            self.place(&mut **subscription).await?;
+        }
         if self.look_around().await? {
             return Ok(true);
         }
-        let records = subscription.fetch(&self.positions, self.policy.batch).await?;
+        let Fetched::Records(records) = subscription.fetch(&self.positions, self.policy.batch).await? else {
+            return Err(Interruption::Reload);
+        };
         if records.is_empty() {
             return Ok(false);
         }
@@ -152,8 +171,8 @@ impl Consumer {
         Ok(true)
     }
 
-    async fn join(&mut self) -> Result<Box<dyn Subscription>, Interruption> {
-        let mut subscription = self.platform.log.subscribe(self.spec.group, self.spec.topics).await?;
+    /// Finds out which partitions are ours, and where in them we go on.
+    async fn place(&mut self, subscription: &mut dyn Subscription) -> Result<(), Interruption> {
         let assigned = subscription.assigned().await?;
         let stored = self.platform.store.positions(self.spec.group).await?;
         let topics = self.platform.log.topics().await?;
@@ -169,32 +188,32 @@ impl Consumer {
             self.platform.store.begin_positions(self.spec.group, &start.new).await?;
         }
         self.positions = start.from;
-        Ok(subscription)
+        self.placed = true;
+        if !std::mem::replace(&mut self.started, true) {
+            info!(group = self.spec.group, "[{}] Started", self.spec.name);
+        }
+        Ok(())
     }
 
-    async fn recover(
-        &mut self,
-        interruption: Interruption,
-        subscription: &mut Option<Box<dyn Subscription>>,
-        stop: &Stop,
-    ) -> Result<(), RunError> {
-        WorkerStats::add(&self.stats.retries, 1);
+    async fn recover(&mut self, interruption: Interruption, stop: &Stop) -> Result<(), RunError> {
         self.stats.idle.store(false, Ordering::SeqCst);
         match interruption {
             Interruption::Fatal(error) => {
                 error!("[{}] {error}", self.spec.name);
                 return Err(error);
             }
-            Interruption::Reload => *subscription = None,
+            Interruption::Reload => self.placed = false,
             Interruption::LookAgain(what) => {
+                WorkerStats::add(&self.stats.retries, 1);
                 self.conflicts += 1;
                 debug!(conflicts = self.conflicts, "[{}] {what}: looking again", self.spec.name);
                 let pause = self.backoff.next_pause().min(self.policy.backoff_min * 4);
                 select(self.platform.clock.sleep(pause), std::pin::pin!(stop.requested())).await;
             }
             Interruption::Environment(problem) => {
+                WorkerStats::add(&self.stats.retries, 1);
                 // An acknowledgement may have been lost: where we are is read again.
-                *subscription = None;
+                self.placed = false;
                 let _ = self.backoff.pause(&self.platform, stop, &problem, self.spec.name).await;
             }
         }

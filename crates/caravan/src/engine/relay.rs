@@ -11,6 +11,7 @@ use futures::future::select;
 use super::backoff::Backoff;
 use super::{Policy, RunError, Stats, Stop};
 use crate::platform::log::Relayed;
+use crate::platform::store::OutboxClaim;
 use crate::platform::{Platform, PlatformError};
 
 /// Rows that are published at once: those of a few batches, since each worker adds its own.
@@ -52,7 +53,7 @@ pub async fn relay_once(
     published: &mut Vec<i64>,
 ) -> Result<usize, PlatformError> {
     forget(platform, published).await?;
-    let rows = platform.store.outbox(rows_max).await?;
+    let OutboxClaim { rows, hold } = platform.store.claim_outbox(rows_max).await?;
     if rows.is_empty() {
         return Ok(0);
     }
@@ -61,6 +62,7 @@ pub async fn relay_once(
         *published = ids;
         forget(platform, published).await?;
     }
+    drop(hold);
     Ok(records.len())
 }
 

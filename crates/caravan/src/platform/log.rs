@@ -83,6 +83,17 @@ pub struct FetchLimit {
     pub bytes_max: usize,
 }
 
+/// What a fetch brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// Records, in the order of their timestamps across partitions and of their offsets within
+    /// one; none if there are none now.
+    Records(Vec<Record>),
+    /// Nothing: which partitions this member reads has changed, or where they begin and end. Ask
+    /// for them and judge the positions again.
+    Reassigned,
+}
+
 /// What became of outbox rows that were relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relayed {
@@ -125,15 +136,16 @@ pub trait Log: Send + Sync {
 pub trait Subscription: Send {
     /// The partitions this member reads now.
     async fn assigned(&mut self) -> Result<Vec<TopicPartition>, PlatformError>;
-    /// Records from these offsets on, in the order of their timestamps across partitions and of
-    /// their offsets within one; empty if there are none now.
+    /// Records from these offsets on.
     async fn fetch(
         &mut self,
         from: &BTreeMap<TopicPartition, u64>,
         limit: FetchLimit,
-    ) -> Result<Vec<Record>, PlatformError>;
+    ) -> Result<Fetched, PlatformError>;
     /// Returns when there may be more to fetch or to do, at the latest after `at_most`.
     async fn wait(&mut self, at_most: Duration);
     /// Tells the log how far the group is, for people's tools; nothing trusts it.
     async fn acknowledge(&mut self, positions: &BTreeMap<TopicPartition, u64>) -> Result<(), PlatformError>;
+    /// Leaves the group, so that others take over at once.
+    async fn leave(&mut self) {}
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use caravan::platform::log::{FetchLimit, Subscription, TopicPartition};
+use caravan::platform::log::{FetchLimit, Fetched, Subscription, TopicPartition};
 use caravan::platform::{Platform, PlatformError};
 use caravan_domain::event::Topic;
 use tokio::task::JoinHandle;
@@ -85,7 +85,10 @@ async fn follow(
     latencies: Latencies,
 ) -> Result<(), PlatformError> {
     loop {
-        let records = subscription.fetch(&from, LIMIT).await?;
+        let Fetched::Records(records) = subscription.fetch(&from, LIMIT).await? else {
+            subscription.assigned().await?;
+            continue;
+        };
         let now = Instant::now();
         for record in &records {
             from.insert(record.at, record.offset + 1);
