@@ -4,21 +4,33 @@ use std::path::Path;
 use std::sync::Arc;
 
 use caravan_domain::event::Topic;
+use tracing::{info, warn};
 
 use crate::config::Settings;
-use crate::platform::clock::{Clock, SystemClock};
-use crate::platform::embedded::{
-    BackupError, Embedded, Holder, LockError, OpenError, OpenOptions, SchemaVersion, WorkersLock,
-};
+use crate::engine::Stop;
+use crate::platform::clock::SystemClock;
+use crate::platform::distributed::{self, Distributed, DistributedOptions};
+use crate::platform::embedded::{BackupError, Embedded, LockError, OpenError, OpenOptions};
 use crate::platform::evidence::Evidence;
 use crate::platform::floor::Floor;
+use crate::platform::rows::SchemaVersion;
 use crate::platform::{Platform, PlatformError};
 use crate::workers::WorkerKind;
 
+mod claim;
+
+pub use crate::platform::log::Member;
+pub use claim::{Claim, claim_workers, lock_out_workers, remove_namespaces};
+
+/// How long a start waits between two looks for the database.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Where everything is.
-pub enum Topology {
+enum Topology {
     /// In one directory of this machine.
-    Embedded(Embedded),
+    Embedded(Box<Embedded>, OpenOptions),
+    /// In PostgreSQL, Kafka and Redis.
+    Distributed(Box<Distributed>),
 }
 
 /// An installation that is open.
@@ -26,28 +38,34 @@ pub struct App {
     /// What workers and commands use.
     pub platform: Platform,
     topology: Topology,
-    options: OpenOptions,
+    namespace: Option<String>,
     partitions: u32,
 }
 
 /// Why an installation can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The settings name services that this program can't use.
-    #[error(
-        "--postgres, --kafka and --redis ask for the distributed topology, but this build of caravan has only the \
-         embedded one: leave all three out"
-    )]
-    NoSuchTopology,
     /// The directory or the database can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The services can't be used.
+    #[error(transparent)]
+    Services(#[from] distributed::OpenError),
     /// Another process runs workers.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Workers run that must not.
+    #[error("{0}")]
+    Running(String),
     /// There is no backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// Backups are another tool's matter.
+    #[error(
+        "caravan backup copies the file of the embedded topology. Back PostgreSQL up with its own tools, such as pg_dump \
+         (see docs/operations.md): everything that was decided is in it"
+    )]
+    BackupElsewhere,
     /// A file can't be removed.
     #[error("can't remove {file}: {problem}")]
     Remove {
@@ -64,37 +82,85 @@ pub enum AppError {
 impl App {
     /// Opens the installation, making or migrating it as needed.
     pub async fn open(settings: &Settings) -> Result<Self, AppError> {
-        Self::embedded(options(settings, true, true)?, settings.partitions).await
+        match services(settings, true, true) {
+            Some(options) => Self::distributed(options, settings).await,
+            None => Self::embedded(options(settings, true, true), settings).await,
+        }
+    }
+
+    /// As [`open`](Self::open), but services that can't be reached are waited for; `None` if `stop`
+    /// was requested meanwhile.
+    pub async fn open_when_reachable(settings: &Settings, stop: &Stop) -> Result<Option<Self>, AppError> {
+        let mut waits = false;
+        loop {
+            match Self::open(settings).await {
+                Ok(app) => {
+                    if waits {
+                        info!("the database answers");
+                    }
+                    return Ok(Some(app));
+                }
+                Err(AppError::Services(error)) if error.is_temporary() => {
+                    if !std::mem::replace(&mut waits, true) {
+                        warn!("waiting for the database: {error}");
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = stop.requested() => return Ok(None),
+            }
+        }
     }
 
     /// Opens the installation, migrating it as needed; `None` if there is none yet.
     pub async fn open_existing(settings: &Settings) -> Result<Option<Self>, AppError> {
-        Self::there(options(settings, false, true)?, settings.partitions).await
+        Self::there(settings, true).await
     }
 
     /// Opens the installation as it is, changing nothing; `None` if there is none yet.
     pub async fn look(settings: &Settings) -> Result<Option<Self>, AppError> {
-        Self::there(options(settings, false, false)?, settings.partitions).await
+        Self::there(settings, false).await
     }
 
-    async fn there(options: OpenOptions, partitions: u32) -> Result<Option<Self>, AppError> {
+    async fn there(settings: &Settings, migrate: bool) -> Result<Option<Self>, AppError> {
+        if let Some(services) = services(settings, false, migrate) {
+            return match Self::distributed(services, settings).await {
+                Err(AppError::Services(error)) if error.is_missing() => Ok(None),
+                opened => opened.map(Some),
+            };
+        }
+        let options = options(settings, false, migrate);
         if !options.database_file()?.exists() {
             return Ok(None);
         }
-        Self::embedded(options, partitions).await.map(Some)
+        Self::embedded(options, settings).await.map(Some)
     }
 
-    async fn embedded(options: OpenOptions, partitions: u32) -> Result<Self, AppError> {
+    async fn embedded(options: OpenOptions, settings: &Settings) -> Result<Self, AppError> {
         let embedded = Embedded::open(options.clone()).await?;
         let platform = embedded.platform(Arc::new(SystemClock));
-        Ok(Self { platform, topology: Topology::Embedded(embedded), options, partitions })
+        Ok(Self::of(platform, Topology::Embedded(Box::new(embedded), options), settings))
     }
 
-    /// Gives everything back, so that nothing is left beside the database file. Not needed for
-    /// anything to be durable.
+    async fn distributed(options: DistributedOptions, settings: &Settings) -> Result<Self, AppError> {
+        let distributed = Distributed::open(options).await?;
+        let platform = distributed.platform(Arc::new(SystemClock));
+        Ok(Self::of(platform, Topology::Distributed(Box::new(distributed)), settings))
+    }
+
+    fn of(platform: Platform, topology: Topology, settings: &Settings) -> Self {
+        let namespace = settings.namespace().map(str::to_owned);
+        Self { platform, topology, namespace, partitions: settings.partitions }
+    }
+
+    /// Gives everything back, so that nothing is left beside the data. Not needed for anything to
+    /// be durable.
     pub async fn close(self) {
         match self.topology {
-            Topology::Embedded(embedded) => embedded.close().await,
+            Topology::Embedded(embedded, _) => embedded.close().await,
+            Topology::Distributed(distributed) => distributed.close().await,
         }
     }
 
@@ -111,154 +177,111 @@ impl App {
 
     /// A topic's name as the log has it, with the namespace.
     pub fn physical_name(&self, topic: Topic) -> String {
-        match &self.options.namespace {
+        match &self.namespace {
             Some(namespace) => format!("{namespace}.{topic}"),
             None => topic.to_string(),
         }
     }
 
-    /// The workers that run now, in whatever process.
-    pub fn running_workers(&self) -> Result<Vec<WorkerKind>, AppError> {
-        let holder = WorkersLock::holder(&self.options)?.and_then(|held| held.holder);
-        let names = holder.map(|holder| holder.workers).unwrap_or_default();
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
-    }
-
-    /// Who runs workers, in words.
-    pub fn holder(&self) -> Result<Option<String>, AppError> {
-        let Some(held) = WorkersLock::holder(&self.options)? else { return Ok(None) };
-        Ok(Some(match held.holder {
-            Some(Holder { pid, started_at, workers }) => {
-                format!("{} in process {pid} since {started_at:.0}", workers.join(", "))
+    /// The members of the workers' groups, in whatever process.
+    pub async fn members(&self) -> Result<Vec<Member>, AppError> {
+        match &self.topology {
+            Topology::Embedded(_, options) => claim::members(options),
+            Topology::Distributed(distributed) => {
+                Ok(distributed.members(&WorkerKind::ALL.map(|kind| kind.spec().group)).await?)
             }
-            None => "another process has the lock".to_owned(),
-        }))
+        }
     }
 
     /// The version of the database's schema, and the one this program needs.
     pub async fn schema_version(&self) -> Result<SchemaVersion, PlatformError> {
         match &self.topology {
-            Topology::Embedded(embedded) => embedded.schema_version().await,
+            Topology::Embedded(embedded, _) => embedded.schema_version().await,
+            Topology::Distributed(distributed) => distributed.schema_version().await,
         }
     }
 
     /// What holds the data, with its version.
-    pub fn store_version(&self) -> String {
+    pub async fn store_version(&self) -> Result<String, PlatformError> {
         match &self.topology {
-            Topology::Embedded(_) => {
+            Topology::Embedded(..) => {
                 let version = libsqlite3_sys::SQLITE_VERSION.to_str().unwrap_or("of unknown version");
-                format!("SQLite {version}")
+                Ok(format!("SQLite {version}"))
             }
+            Topology::Distributed(distributed) => distributed.store_version().await,
         }
     }
 
     /// A snapshot of everything, for an audit.
     pub async fn evidence(&self) -> Result<Box<dyn Evidence>, PlatformError> {
         match &self.topology {
-            Topology::Embedded(embedded) => Ok(Box::new(embedded.evidence().await?)),
+            Topology::Embedded(embedded, _) => Ok(Box::new(embedded.evidence().await?)),
+            Topology::Distributed(distributed) => distributed.evidence().await,
         }
     }
 
     /// What writes once more, into an installation that is empty, what a run writes here.
+    ///
+    /// # Errors
+    /// If the two are not of one topology.
     pub async fn floor(&self, empty: &Self) -> Result<Box<dyn Floor>, PlatformError> {
         match (&self.topology, &empty.topology) {
-            (Topology::Embedded(run), Topology::Embedded(empty)) => Ok(Box::new(run.floor(empty).await?)),
+            (Topology::Embedded(run, _), Topology::Embedded(empty, _)) => Ok(Box::new(run.floor(empty).await?)),
+            (Topology::Distributed(run), Topology::Distributed(empty)) => run.floor(empty).await,
+            _ => Err(PlatformError::Broken("a floor is of the same topology as its run".to_owned())),
         }
     }
 
     /// The topology's name.
     pub fn topology_name(&self) -> &'static str {
         match &self.topology {
-            Topology::Embedded(_) => "embedded",
+            Topology::Embedded(..) => "embedded",
+            Topology::Distributed(_) => "distributed",
         }
     }
 
     /// Frees what a process that ran workers before may have left held when it died.
-    pub async fn take_over(&self, lock: &WorkersLock) -> Result<(), PlatformError> {
-        match &self.topology {
-            Topology::Embedded(embedded) => embedded.take_over(lock).await,
+    pub async fn take_over(&self, claim: &Claim) -> Result<(), PlatformError> {
+        match (&self.topology, claim) {
+            (Topology::Embedded(embedded, _), Claim::Directory(lock)) => embedded.take_over(lock).await,
+            // Others may be at work: what one of them held when it died ends by itself.
+            _ => Ok(()),
         }
     }
 
     /// Copies the database to a file that must not be there yet, while everything runs.
     pub async fn backup(&self, file: &Path) -> Result<(), AppError> {
         match &self.topology {
-            Topology::Embedded(embedded) => Ok(embedded.backup(file).await?),
+            Topology::Embedded(embedded, _) => Ok(embedded.backup(file).await?),
+            Topology::Distributed(_) => Err(AppError::BackupElsewhere),
         }
     }
 }
 
-/// Makes this process the one that runs these workers, until the lock is dropped.
-///
-/// # Errors
-/// Names the process that is it already.
-pub fn lock_workers(settings: &Settings, workers: &[WorkerKind]) -> Result<WorkersLock, AppError> {
-    lock(&options(settings, true, true)?, workers.iter().map(|kind| kind.name().to_owned()).collect())
-}
-
-/// Keeps workers from running while something else is done.
-///
-/// # Errors
-/// Names the process that runs workers.
-pub fn lock_out_workers(settings: &Settings, for_what: &str) -> Result<WorkersLock, AppError> {
-    lock(&options(settings, false, true)?, vec![for_what.to_owned()])
-}
-
-fn lock(options: &OpenOptions, workers: Vec<String>) -> Result<WorkersLock, AppError> {
-    let holder = Holder { pid: std::process::id(), started_at: SystemClock.now(), workers };
-    Ok(WorkersLock::acquire(options, &holder)?)
-}
-
-/// Removes the namespaces whose name is `unwanted` and whose workers don't run.
-///
-/// # Errors
-/// If a file of them can't be removed.
-pub fn remove_namespaces(settings: &Settings, unwanted: impl Fn(&str) -> bool) -> Result<(), AppError> {
-    let Ok(entries) = std::fs::read_dir(&settings.data) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(namespace) = name.to_str().and_then(|name| name.strip_suffix(DATABASE_SUFFIX)) else { continue };
-        if unwanted(namespace) {
-            remove_namespace(&Settings { namespace: namespace.to_owned(), ..settings.clone() })?;
-        }
-    }
-    Ok(())
-}
-
-/// What the names of database files end with.
-const DATABASE_SUFFIX: &str = ".db";
-
-fn remove_namespace(settings: &Settings) -> Result<(), AppError> {
-    let options = options(settings, false, false)?;
-    let Ok(_lock) = lock(&options, vec!["removal".to_owned()]) else { return Ok(()) };
-    let database = options.database_file()?;
-    // The database goes first: what is left of an interruption belongs to nothing.
-    for ending in ["", "-wal", "-shm"] {
-        let mut file = database.clone().into_os_string();
-        file.push(ending);
-        remove(Path::new(&file))?;
-    }
-    remove(&database.with_extension("lock"))
-}
-
-fn remove(file: &Path) -> Result<(), AppError> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(AppError::Remove { file: file.display().to_string(), problem: error.to_string() })
-        }
-        _ => Ok(()),
+/// Where an installation with these settings is, in words.
+pub fn place(settings: &Settings) -> String {
+    match settings.names_services() {
+        true => format!("at {}", settings.shown("postgres_url")),
+        false => format!("in {}", settings.data.display()),
     }
 }
 
-fn options(settings: &Settings, create: bool, migrate: bool) -> Result<OpenOptions, AppError> {
-    if settings.names_services() {
-        return Err(AppError::NoSuchTopology);
-    }
-    Ok(OpenOptions {
-        directory: settings.data.clone(),
+fn options(settings: &Settings, create: bool, migrate: bool) -> OpenOptions {
+    let namespace = settings.namespace().map(str::to_owned);
+    OpenOptions { directory: settings.data.clone(), namespace, create, migrate, partitions: None }
+}
+
+/// How the services are used; `None` if the settings name none.
+fn services(settings: &Settings, create: bool, migrate: bool) -> Option<DistributedOptions> {
+    settings.names_services().then(|| DistributedOptions {
+        postgres_url: settings.postgres_url.clone(),
+        kafka_brokers: settings.kafka_brokers.clone(),
+        kafka_properties: settings.kafka_properties(),
+        kafka_group_protocol: settings.kafka_group_protocol,
+        kafka_replication_factor: settings.kafka_replication_factor,
+        redis_url: settings.redis_url.clone(),
         namespace: settings.namespace().map(str::to_owned),
         create,
         migrate,
-        partitions: None,
     })
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Policy;
 use crate::engine::cron::Schedule;
+use crate::platform::distributed::GroupProtocol;
 use crate::platform::log::FetchLimit;
 
 /// The one file of defaults, commented; `caravan doctor` and the documentation point at it.
@@ -47,6 +48,9 @@ pub struct Settings {
     pub postgres_url: String,
     pub kafka_brokers: String,
     pub redis_url: String,
+    pub kafka_properties: String,
+    pub kafka_group_protocol: GroupProtocol,
+    pub kafka_replication_factor: u16,
     pub partitions: u32,
     pub log_retention_hours: u32,
     pub batch_records_max: usize,
@@ -63,12 +67,15 @@ pub struct Settings {
 }
 
 /// The keys of [`Settings`], in the order of the defaults file.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 21] = [
     "data",
     "namespace",
     "postgres_url",
     "kafka_brokers",
     "redis_url",
+    "kafka_properties",
+    "kafka_group_protocol",
+    "kafka_replication_factor",
     "partitions",
     "log_retention_hours",
     "batch_records_max",
@@ -85,7 +92,8 @@ pub const KEYS: [&str; 18] = [
 ];
 
 /// Keys whose text is taken as it is, even if it looks like a number or a list.
-const TEXT_KEYS: [&str; 7] = ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "cron", "log"];
+const TEXT_KEYS: [&str; 8] =
+    ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "kafka_properties", "cron", "log"];
 
 /// A number's bounds, both inclusive.
 struct Bounds {
@@ -99,7 +107,8 @@ const fn bounds(key: &'static str, value: fn(&Settings) -> u64, min: u64, max: u
     Bounds { key, value, min, max }
 }
 
-const BOUNDS: [Bounds; 10] = [
+const BOUNDS: [Bounds; 11] = [
+    bounds("kafka_replication_factor", |s| s.kafka_replication_factor.into(), 0, 100),
     bounds("partitions", |s| s.partitions.into(), 1, 1_000),
     bounds("log_retention_hours", |s| s.log_retention_hours.into(), 1, 24 * 366 * 10),
     bounds("batch_records_max", |s| s.batch_records_max as u64, 1, 10_000),
@@ -367,7 +376,24 @@ fn validate(loaded: &Loaded) -> Result<(), ConfigError> {
     if let Err(problem) = Schedule::parse(&settings.cron) {
         return wrong("cron", problem);
     }
+    if let Err(problem) = parse_properties(&settings.kafka_properties) {
+        return wrong("kafka_properties", problem);
+    }
     check_services(settings)
+}
+
+/// Properties as `name=value`, separated by semicolons or line ends.
+fn parse_properties(text: &str) -> Result<Vec<(String, String)>, String> {
+    let parts = text.split([';', '\n']).map(str::trim).filter(|part| !part.is_empty());
+    let property = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or_default();
+        match name.trim() {
+            // What stands there may be a secret: only its place is told.
+            "" => Err("must be name=value, separated by semicolons, such as security.protocol=ssl".to_owned()),
+            name => Ok((name.to_owned(), value.trim().to_owned())),
+        }
+    };
+    parts.map(property).collect()
 }
 
 /// An empty namespace is none; any other is a name that fits topics, schemas and file names alike.
@@ -408,6 +434,11 @@ impl Settings {
         !self.postgres_url.is_empty()
     }
 
+    /// The properties for librdkafka, by name.
+    pub fn kafka_properties(&self) -> Vec<(String, String)> {
+        parse_properties(&self.kafka_properties).unwrap_or_default()
+    }
+
     /// The numbers the engine works by. `jitter_seed` should differ between processes.
     pub fn policy(&self, jitter_seed: u64) -> Policy {
         Policy {
@@ -427,6 +458,15 @@ impl Settings {
 
     /// A key's value for people, secrets hidden.
     pub fn shown(&self, key: &str) -> String {
+        if key == "kafka_properties" {
+            // Passwords are among them, under many names.
+            return self
+                .kafka_properties()
+                .into_iter()
+                .map(|(name, _)| format!("{name}=***"))
+                .collect::<Vec<_>>()
+                .join("; ");
+        }
         let value = serde_json::to_value(self).ok().and_then(|all| all.get(key).cloned());
         match value {
             Some(serde_json::Value::String(text)) => without_secrets(&text),
@@ -515,6 +555,16 @@ mod tests {
         assert_eq!(loaded.origin("data"), "command line");
         assert_eq!(loaded.origin("window_days"), file.display().to_string());
         assert!(loaded.is_default("lead_days"));
+    }
+
+    #[test]
+    fn properties_are_name_and_value_and_their_values_are_never_shown() {
+        let settings = settings_of("kafka_properties = \"security.protocol=ssl; sasl.password = a=b;\"").unwrap();
+        let expected = [("security.protocol", "ssl"), ("sasl.password", "a=b")];
+        assert_eq!(settings.kafka_properties(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(settings.shown("kafka_properties"), "security.protocol=***; sasl.password=***");
+        let error = settings_of("kafka_properties = \"s3cret\"").unwrap_err().to_string();
+        assert!(error.contains("must be name=value") && !error.contains("s3cret"), "{error}");
     }
 
     #[test]

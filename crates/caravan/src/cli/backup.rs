@@ -1,6 +1,6 @@
 //! `caravan backup`: a copy of the database while everything runs.
 
-use caravan::app::App;
+use caravan::app::{App, place};
 use caravan::config::Settings;
 
 use super::args::BackupArgs;
@@ -9,7 +9,7 @@ use super::output::Output;
 
 pub(crate) async fn run(settings: &Settings, args: BackupArgs, output: &mut Output) -> Result<(), Failure> {
     let Some(app) = App::open_existing(settings).await? else {
-        return Err(Failure::work(format!("no database in {} yet: nothing to back up", settings.data.display())));
+        return Err(Failure::work(format!("no database {} yet: nothing to back up", place(settings))));
     };
     app.backup(&args.file).await?;
     let bytes = std::fs::metadata(&args.file).map(|metadata| metadata.len()).unwrap_or(0);

@@ -23,12 +23,12 @@ pub(crate) async fn run(settings: &Settings, args: BenchArgs, output: &mut Outpu
     if settings.namespace().is_some() {
         remark("the bench uses a throwaway namespace; the one that is set is left alone");
     }
-    app::remove_namespaces(settings, is_bench)?;
+    app::remove_namespaces(settings, is_bench).await?;
     let mut random = Uuid::new_v4().simple().to_string();
     random.truncate(RANDOM_CHARS);
     let namespace = format!("{PREFIX}{random}");
     let measured = measure(settings, &namespace, args).await;
-    app::remove_namespaces(settings, |name| name.strip_suffix(FLOOR_SUFFIX).unwrap_or(name) == namespace)?;
+    app::remove_namespaces(settings, |name| name.strip_suffix(FLOOR_SUFFIX).unwrap_or(name) == namespace).await?;
     let measured = measured?;
     if args.json {
         return output.line(measured.json_line());
@@ -45,7 +45,8 @@ async fn measure(settings: &Settings, namespace: &str, args: BenchArgs) -> Resul
     let of = |namespace: String| Settings { namespace, ..settings.clone() };
     let (run, empty) = (of(namespace.to_owned()), of(format!("{namespace}{FLOOR_SUFFIX}")));
     // Both are held, so that another bench leaves them alone.
-    let _locks = (app::lock_workers(&run, &WorkerKind::ALL)?, app::lock_workers(&empty, &WorkerKind::ALL)?);
+    let _claims =
+        (app::claim_workers(&run, &WorkerKind::ALL).await?, app::claim_workers(&empty, &WorkerKind::ALL).await?);
     let (app, floor_app) = (App::open(&run).await?, App::open(&empty).await?);
     let mut floor = app.floor(&floor_app).await?;
     let BenchArgs { purchases, trainers, sessions, history, seed, .. } = args;

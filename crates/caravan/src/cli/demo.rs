@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use caravan::app::{App, lock_workers};
+use caravan::app::{App, claim_workers};
 use caravan::audit::IDS_SHOWN_DEFAULT;
 use caravan::config::{Loaded, Settings};
 use caravan::engine::{Stats, Stop};
@@ -40,10 +40,10 @@ pub(crate) async fn run(loaded: &Loaded, args: DemoArgs, output: &mut Output) ->
     if loaded.settings.namespace().is_some() {
         remark("the demo uses a throwaway namespace; the one that is set is left alone");
     }
-    namespace::remove_abandoned(&loaded.settings)?;
+    namespace::remove_abandoned(&loaded.settings).await?;
     let settings = Settings { namespace: namespace::new(), ..loaded.settings.clone() };
     // First of all: from here on nobody takes it for an abandoned one.
-    let _lock = lock_workers(&settings, &WorkerKind::ALL)?;
+    let _claim = claim_workers(&settings, &WorkerKind::ALL).await?;
     let app = App::open(&settings).await?;
     let stop = Stop::new();
     running::stop_on_signals(&stop)?;

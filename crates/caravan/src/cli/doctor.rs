@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use caravan::app::App;
+use caravan::app::{App, Member};
 use caravan::config::{KEYS, Loaded, unknown_variables};
 use caravan::lag::lags;
 use caravan::platform::embedded::SchemaVersion;
@@ -59,8 +59,9 @@ pub(crate) async fn run(loaded: &Loaded, args: DoctorArgs, output: &mut Output) 
         tell_settings(loaded, output)?;
     }
     let mut checks = vec![variables(), clock(Timestamp::now())];
-    let directory = &loaded.settings.data;
-    checks.extend(directory_checks(directory));
+    if !loaded.settings.names_services() {
+        checks.extend(directory_checks(&loaded.settings.data));
+    }
     match App::look(&loaded.settings).await {
         Ok(Some(app)) => checks.extend(installation(&app).await),
         Ok(None) => checks.push(Check::ok("database", "not there yet; the first command that writes makes it")),
@@ -170,7 +171,7 @@ fn space(directory: &Path) -> Check {
 }
 
 async fn installation(app: &App) -> Vec<Check> {
-    let mut checks = vec![schema(app).await, workers(app)];
+    let mut checks = vec![schema(app).await, workers(app).await];
     match groups(app).await {
         Ok(found) => checks.extend(found),
         Err(error) => checks.push(Check::fail("database", "can't be read", error.to_string())),
@@ -181,17 +182,20 @@ async fn installation(app: &App) -> Vec<Check> {
 async fn schema(app: &App) -> Check {
     match app.schema_version().await {
         Ok(SchemaVersion { found, known }) => {
-            let store = app.store_version();
+            let store = app.store_version().await.unwrap_or_else(|error| error.to_string());
             Check::ok("database", format!("{store}, schema version {found} (needed: {known})"))
         }
         Err(error) => Check::fail("database", "its version can't be read", error.to_string()),
     }
 }
 
-fn workers(app: &App) -> Check {
-    match app.holder() {
-        Ok(Some(holder)) => Check::ok("workers", holder),
-        Ok(None) => Check::warn("workers", "none run", "start them with: caravan run"),
+async fn workers(app: &App) -> Check {
+    match app.members().await {
+        Ok(members) if members.is_empty() => Check::warn("workers", "none run", "start them with: caravan run"),
+        Ok(members) => {
+            let one = |member: &Member| format!("{} in {}", member.group, member.name);
+            Check::ok("workers", members.iter().map(one).collect::<Vec<_>>().join("; "))
+        }
         Err(error) => Check::fail("workers", "unknown", error.to_string()),
     }
 }

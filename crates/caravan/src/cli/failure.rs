@@ -61,10 +61,7 @@ impl From<ConfigError> for Failure {
 
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
-        match error {
-            AppError::NoSuchTopology => Self::Usage(error.to_string()),
-            _ => Self::Work(error.to_string()),
-        }
+        Self::Work(error.to_string())
     }
 }
 

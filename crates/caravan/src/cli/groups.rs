@@ -1,6 +1,6 @@
 //! `caravan groups`: how far each consumer group is, and moving one by hand.
 
-use caravan::app::{App, lock_out_workers};
+use caravan::app::{App, Member, lock_out_workers, place};
 use caravan::config::Settings;
 use caravan::lag::{Lag, lags};
 use caravan::platform::log::{PartitionState, TopicPartition};
@@ -34,12 +34,12 @@ struct GroupRow {
 }
 
 impl GroupRow {
-    fn new(lag: &Lag, running: &[WorkerKind]) -> Self {
+    fn new(lag: &Lag, members: &[Member]) -> Self {
         Self {
             group: lag.worker.spec().group,
             topic: lag.topic,
             partition: lag.partition,
-            members: running.iter().filter(|kind| **kind == lag.worker).count(),
+            members: members.iter().filter(|member| member.group == lag.worker.spec().group).count(),
             committed: lag.committed,
             end: lag.end,
             lag: lag.records(),
@@ -77,10 +77,10 @@ async fn list(settings: &Settings, args: ListArgs, output: &mut Output) -> Resul
     let app = existing(settings, "no groups").await?;
     let mut outbox = 0;
     if let Some(app) = &app {
-        let running = app.running_workers()?;
+        let members = app.members().await?;
         let mut list = List::of::<GroupRow>(output, args);
         for lag in lags(&app.platform).await? {
-            list.push(&GroupRow::new(&lag, &running))?;
+            list.push(&GroupRow::new(&lag, &members))?;
         }
         list.finish("no topics yet; create them with: caravan topics create")?;
         outbox = app.platform.store.totals().await?.outbox;
@@ -91,9 +91,9 @@ async fn list(settings: &Settings, args: ListArgs, output: &mut Output) -> Resul
 async fn replay(settings: &Settings, args: ReplayArgs, output: &mut Output) -> Result<(), Failure> {
     check_group(&args)?;
     let Some(app) = App::open_existing(settings).await? else {
-        return Err(Failure::work(format!("no database in {} yet: no group to move", settings.data.display())));
+        return Err(Failure::work(format!("no database {} yet: no group to move", place(settings))));
     };
-    let _lock = lock_out_workers(settings, "groups replay")?;
+    let _claim = lock_out_workers(&app, settings, "groups replay").await?;
     let replays = replays(&app, &args).await?;
     let effects = Effects { replays: replays.clone(), ..Effects::default() };
     app.platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;

@@ -1,6 +1,6 @@
 //! `caravan migrate`: the database and the topics, as this version needs them.
 
-use caravan::app::App;
+use caravan::app::{App, place};
 use caravan::config::Settings;
 
 use super::failure::Failure;
@@ -10,7 +10,7 @@ pub(crate) async fn run(settings: &Settings, output: &mut Output) -> Result<(), 
     let app = App::open(settings).await?;
     let created = app.platform.log.create_topics(settings.partitions).await?;
     let version = app.schema_version().await?.found;
-    output.line(format!("the database in {} is at schema version {version}", settings.data.display()))?;
+    output.line(format!("the database {} is at schema version {version}", place(settings)))?;
     if !created.is_empty() {
         output.line(format!("created {} topics", created.len()))?;
     }

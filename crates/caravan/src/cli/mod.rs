@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use caravan::app::App;
+use caravan::app::{App, place};
 use caravan::config::{self, Loaded};
 use caravan::telemetry;
 use clap::Parser;
@@ -111,7 +111,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
 pub(crate) async fn existing(settings: &config::Settings, nothing: &str) -> Result<Option<App>, Failure> {
     let app = App::open_existing(settings).await?;
     if app.is_none() {
-        remark(&format!("no database in {} yet: {nothing}", settings.data.display()));
+        remark(&format!("no database {} yet: {nothing}", place(settings)));
     }
     Ok(app)
 }

@@ -4,7 +4,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan::app::{App, lock_workers};
+use caravan::app::{App, claim_workers};
 use caravan::config::Settings;
 use caravan::engine::{Stats, Stop};
 use caravan::workers::{self, RunOptions, WorkerKind};
@@ -25,13 +25,13 @@ const STOPPED_AT_ONCE: i32 = 1;
 
 pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failure> {
     let workers = chosen(args.workers);
-    let lock = lock_workers(settings, &workers)?;
-    let app = App::open(settings).await?;
-    if let Err(problem) = app.take_over(&lock).await {
-        warn!(%problem, "what an earlier process may have left held stays held until it ends by itself");
-    }
+    let claim = claim_workers(settings, &workers).await?;
     let stop = Stop::new();
     stop_on_signals(&stop)?;
+    let Some(app) = App::open_when_reachable(settings, &stop).await? else { return Ok(()) };
+    if let Err(problem) = app.take_over(&claim).await {
+        warn!(%problem, "what an earlier process may have left held stays held until it ends by itself");
+    }
     let stats = Arc::new(Stats::default());
     let options = options(settings, workers.clone(), args.until_idle);
     tokio::select! {

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use caravan_domain::allocation::{ReservedTime, reserved_time};
+use caravan_domain::plan::{Schedule, Slot};
+use caravan_domain::purchase::Confirmation;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::PlatformError;
+use super::columns::{from_json, parsed, unreadable};
 
 /// Writes again, into an empty database of the same schema and durability, what a run has written:
 /// in large batches, on one connection, and without any rule.
@@ -30,4 +36,25 @@ pub struct Written {
     pub allocated: usize,
     /// How long writing took, without the reading before it.
     pub took: Duration,
+}
+
+/// The time that an allocation took, from what is kept of it and of its purchase as texts and JSON.
+pub(super) fn reserved(
+    confirmation: &str,
+    start_date: &str,
+    slots: &str,
+    skipped: &str,
+) -> Result<Vec<ReservedTime>, PlatformError> {
+    let confirmation: Confirmation = from_json("a confirmation", confirmation)?;
+    let zone = TimeZone::get(&confirmation.student.time_zone).map_err(|problem| unreadable("a time zone", problem))?;
+    let skipped: Vec<Date> = from_json("skipped dates", skipped)?;
+    let schedule = Schedule {
+        zone,
+        start_date: parsed("a start date", start_date)?,
+        slots: from_json::<Vec<Slot>>("slots", slots)?,
+        sessions: confirmation.plan.sessions,
+        minutes: confirmation.plan.minutes,
+        skipped: skipped.into_iter().collect(),
+    };
+    Ok(reserved_time(schedule.occurrences()))
 }

@@ -94,6 +94,15 @@ pub enum Fetched {
     Reassigned,
 }
 
+/// Who consumes as a member of a group, in words, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The consumer group, without the namespace.
+    pub group: String,
+    /// Which process, and since when or where.
+    pub name: String,
+}
+
 /// What became of outbox rows that were relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relayed {

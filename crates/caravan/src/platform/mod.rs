@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 pub mod cache;
 pub mod clock;
+mod columns;
+pub mod distributed;
 pub mod embedded;
 pub mod evidence;
 pub mod floor;

@@ -213,3 +213,12 @@ pub struct Totals {
     /// Unpublished outbox rows.
     pub outbox: u64,
 }
+
+/// Versions of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// That of the database; 0 while it is empty.
+    pub found: i64,
+    /// The latest this program knows.
+    pub known: i64,
+}

@@ -12,6 +12,8 @@ mod outbox;
 mod positions;
 mod purchases;
 mod roster;
+#[path = "../support/services.rs"]
+mod services;
 mod topologies;
 mod waitlist;
 mod windows;
@@ -83,4 +85,4 @@ macro_rules! conformance {
     )*};
 }
 
-conformance! { embedded }
+conformance! { embedded, distributed }

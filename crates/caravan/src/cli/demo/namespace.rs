@@ -20,11 +20,11 @@ pub(super) fn new() -> String {
     format!("{PREFIX}{}", suffix.collect::<String>())
 }
 
-/// Removes earlier demos from the data directory, except those that still run.
-pub(super) fn remove_abandoned(settings: &Settings) -> Result<(), Failure> {
+/// Removes earlier demos, except those that still run.
+pub(super) async fn remove_abandoned(settings: &Settings) -> Result<(), Failure> {
     let is_demo = |name: &str| {
         name.strip_prefix(PREFIX)
             .is_some_and(|suffix| suffix.len() == SUFFIX_CHARS && suffix.bytes().all(|byte| ALPHABET.contains(&byte)))
     };
-    app::remove_namespaces(settings, is_demo).map_err(Failure::from)
+    app::remove_namespaces(settings, is_demo).await.map_err(Failure::from)
 }

@@ -91,7 +91,11 @@ fn milliseconds(duration: Duration) -> String {
 pub(super) fn next_steps(settings: &Settings, exits: bool, output: &mut Output) -> Result<(), Failure> {
     let heading = output.heading("What to try next");
     output.line(format!("\n{heading}"))?;
-    let here = format!("--data {} --namespace {}", quoted(&settings.data.display().to_string()), settings.namespace);
+    let here = match settings.names_services() {
+        // The services are named as they were for this command; a password is not for a screen.
+        true => format!("--namespace {}", settings.namespace),
+        false => format!("--data {} --namespace {}", quoted(&settings.data.display().to_string()), settings.namespace),
+    };
     for command in
         ["purchases list --status waitlisted", "sessions list --limit 20", "dead-letters list", "groups", "audit"]
     {

@@ -1,28 +1,23 @@
 //! The floor of an embedded run: its rows, from one database file into another.
 //!
-//! Fair to the floor: purchases are written in their final state at once, the log and the outbox
-//! in the same transaction as the rest, and trainers' versions not at all. What a group's
-//! positions and the outbox cost is paid, as the run paid it.
+//! Fair to the floor: purchases are written in their final state at once, everything that was
+//! decided in one transaction, and trainers' versions not at all. What a group's positions and the
+//! outbox cost is paid as the run paid it: the outbox goes to the log in a transaction of its own,
+//! because rows that come and go within one are never written.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use caravan_domain::allocation::reserved_time;
-use caravan_domain::plan::{Schedule, Slot};
-use caravan_domain::purchase::Confirmation;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, TypeInfo, ValueRef};
 
 use super::Embedded;
 use super::bulk::{Bulk, Query, json_list};
-use super::sqlite::{Role, options, platform_error, unreadable};
+use super::sqlite::{Role, options, platform_error};
 use crate::platform::PlatformError;
-use crate::platform::floor::{Floor, Written};
+use crate::platform::floor::{Floor, Written, reserved};
 
 const PURCHASES: &str = "seq, id, payment_id, item, student_id, status, subject, level, time_zone, requested_start_date, \
                          start_date, horizon, sessions_total, created_at, generations, revision";
@@ -219,6 +214,8 @@ impl EmbeddedFloor {
             .await?;
         WRITE_SESSIONS.run(target, &batch.sessions, bound).await?;
         WRITE_OUTBOX.run(target, &batch.outbox, bound).await?;
+        sqlx::query("COMMIT").execute(&mut *target).await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *target).await?;
         WRITE_RECORDS.run(target, &batch.records, bound).await?;
         RAISE_ENDS.run(target, &batch.ends, |query, (id, end)| query.bind(*id).bind(*end)).await?;
         let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM outbox").fetch_all(&mut *target).await?;
@@ -347,10 +344,6 @@ fn text(cell: &Cell) -> &str {
     if let Cell::Text(text) = cell { text } else { "" }
 }
 
-fn parsed<T: DeserializeOwned>(what: &str, cell: &Cell) -> Result<T, PlatformError> {
-    serde_json::from_str(text(cell)).map_err(|problem| unreadable(what, problem))
-}
-
 /// The rows of reserved time that the batch's allocations took, gathered and sorted.
 fn reservations(batch: &Batch) -> Result<Vec<Reserved>, PlatformError> {
     let confirmed: BTreeMap<&str, &Cell> =
@@ -358,7 +351,8 @@ fn reservations(batch: &Batch) -> Result<Vec<Reserved>, PlatformError> {
     let mut rows: BTreeMap<(String, i64), (u64, u64)> = BTreeMap::new();
     for allocation in &batch.allocations {
         let Some(confirmation) = confirmed.get(text(&allocation[2])) else { continue };
-        let time = reserved_time(schedule(allocation, confirmation)?.occurrences());
+        let [start_date, slots, skipped] = [7, 8, 9].map(|column| text(&allocation[column]));
+        let time = reserved(text(confirmation), start_date, slots, skipped)?;
         for party in [format!("trainer:{}", text(&allocation[3])), format!("student:{}", text(&allocation[4]))] {
             for taken in &time {
                 let bits = rows.entry((party.clone(), taken.key)).or_default();
@@ -367,14 +361,4 @@ fn reservations(batch: &Batch) -> Result<Vec<Reserved>, PlatformError> {
         }
     }
     Ok(rows.into_iter().collect())
-}
-
-fn schedule(allocation: &Cells, confirmation: &Cell) -> Result<Schedule, PlatformError> {
-    let confirmation: Confirmation = parsed("a confirmation", confirmation)?;
-    let zone = TimeZone::get(&confirmation.student.time_zone).map_err(|problem| unreadable("a time zone", problem))?;
-    let start_date: Date = text(&allocation[7]).parse().map_err(|problem| unreadable("a start date", problem))?;
-    let slots: Vec<Slot> = parsed("slots", &allocation[8])?;
-    let skipped: Vec<Date> = parsed("skipped dates", &allocation[9])?;
-    let (sessions, minutes) = (confirmation.plan.sessions, confirmation.plan.minutes);
-    Ok(Schedule { zone, start_date, slots, sessions, minutes, skipped: skipped.into_iter().collect() })
 }

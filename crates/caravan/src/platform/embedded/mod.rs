@@ -32,13 +32,13 @@ mod sqlite;
 mod store;
 mod writer;
 
+pub use super::rows::SchemaVersion;
 pub use backup::BackupError;
 pub use evidence::EmbeddedEvidence;
 pub use floor::EmbeddedFloor;
 pub use lock::{HeldBy, Holder, LockError, WorkersLock};
 pub use log::PARTITIONS_MAX;
 pub use open_error::OpenError;
-pub use schema::SchemaVersion;
 pub use sqlite::SQLITE_OLDEST;
 
 use self::cache::EmbeddedCache;

@@ -1,87 +1,16 @@
-//! How values stand in columns.
+//! What rows are selected by, and how they are read.
 
-use caravan_domain::event::{Headers, Topic};
-use caravan_domain::purchase::PurchaseStatus;
-use caravan_domain::trainer::Trainer;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use sqlx::FromRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row};
-use uuid::Uuid;
 
-use super::sqlite::{platform_error, unreadable};
+use super::sqlite::platform_error;
 use crate::platform::PlatformError;
-use crate::platform::log::TopicPartition;
-use crate::platform::rows::{Allocation, DeadLetter, Position, Purchase, Session, TrainerRow};
-
-/// An instant with microseconds, in fixed width: `2026-12-01T11:30:00.000000Z`.
-pub(super) fn instant(at: Timestamp) -> String {
-    format!("{at:.6}")
-}
-
-/// An instant in whole seconds, in fixed width: `2026-12-01T11:30:00Z`.
-pub(super) fn second(at: Timestamp) -> String {
-    format!("{at:.0}")
-}
-
-/// An instant from milliseconds since the Unix epoch.
-pub(super) fn milliseconds(since_epoch: i64) -> Result<Timestamp, PlatformError> {
-    Timestamp::from_millisecond(since_epoch).map_err(|problem| unreadable("a timestamp", problem))
-}
-
-/// A value as JSON text.
-pub(super) fn json<T: Serialize>(value: &T) -> String {
-    // The domain's values are maps with text keys, lists, texts and numbers: those can't fail.
-    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
-}
-
-/// A text column that must parse.
-pub(super) fn parsed<T>(column: &str, text: &str) -> Result<T, PlatformError>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    text.parse().map_err(|problem| unreadable(&format!("{column} {text:?}"), problem))
-}
-
-/// A JSON column.
-pub(super) fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, PlatformError> {
-    serde_json::from_str(text).map_err(|problem| unreadable(&format!("JSON in {column}"), problem))
-}
-
-/// A number column that must fit.
-pub(super) fn number<T: TryFrom<i64>>(column: &str, value: i64) -> Result<T, PlatformError> {
-    T::try_from(value).map_err(|_| unreadable(&format!("{column} {value}"), "it is out of range"))
-}
-
-/// A number of ours as SQLite keeps numbers. Offsets and counts stay far below the limit.
-pub(super) fn stored(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// A limit as SQLite takes it.
-pub(super) fn limit(rows: usize) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
-}
-
-/// The text of an enum's or id's column, if there is one.
-fn optional<T>(column: &str, text: Option<String>) -> Result<Option<T>, PlatformError>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    text.map(|text| parsed(column, &text)).transpose()
-}
-
-/// One partition, from its columns.
-pub(super) fn topic_partition(topic: &str, partition: i64) -> Result<TopicPartition, PlatformError> {
-    Ok(TopicPartition { topic: parsed::<Topic>("topic", topic)?, partition: number("partition", partition)? })
-}
-
-/// Headers, from their column.
-pub(super) fn headers(text: &str) -> Result<Headers, PlatformError> {
-    Headers::from_json_text(text).map_err(|problem| unreadable("headers", problem))
-}
+use crate::platform::columns;
+pub(super) use crate::platform::columns::{
+    headers, instant, json, limit, milliseconds, number, parsed, second, stored, topic_partition,
+};
+use crate::platform::rows::{DeadLetter, Position, Purchase, Session, TrainerRow};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &SqliteRow) -> Result<T, PlatformError>
@@ -102,202 +31,44 @@ pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, 
 pub(super) const PURCHASE_TABLES: &str = "purchases p CROSS JOIN confirmations c ON c.seq = p.seq
      LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.status = 'active'";
 
-#[derive(FromRow)]
-struct PurchaseColumns {
-    seq: i64,
-    id: String,
-    status: String,
-    created_at: String,
-    confirmation: String,
-    start_date: Option<String>,
-    horizon: Option<String>,
-    generations: i64,
-    allocation_id: Option<String>,
-    trainer_id: Option<String>,
-    allocated_at: Option<String>,
-    allocation_start: Option<String>,
-    slots: Option<String>,
-    skipped: Option<String>,
-}
-
 /// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
 pub(super) fn purchase(row: &SqliteRow) -> Result<(i64, Purchase), PlatformError> {
-    let columns: PurchaseColumns = decoded(row)?;
-    let purchase = Purchase {
-        id: parsed("purchase id", &columns.id)?,
-        status: parsed::<PurchaseStatus>("purchase status", &columns.status)?,
-        created_at: parsed("created_at", &columns.created_at)?,
-        confirmation: from_json("confirmations.confirmation", &columns.confirmation)?,
-        start_date: optional("start_date", columns.start_date)?,
-        horizon: optional("horizon", columns.horizon)?,
-        generations: number("generations", columns.generations)?,
-        allocation: match (columns.allocation_id, columns.trainer_id, columns.allocated_at) {
-            (Some(id), Some(trainer_id), Some(allocated_at)) => Some(Allocation {
-                id: parsed("allocation id", &id)?,
-                trainer_id,
-                allocated_at: parsed("allocated_at", &allocated_at)?,
-                start_date: parsed("start_date", &columns.allocation_start.unwrap_or_default())?,
-                slots: from_json("allocations.slots", &columns.slots.unwrap_or_default())?,
-                skipped: from_json("allocations.skipped", &columns.skipped.unwrap_or_default())?,
-            }),
-            _ => None,
-        },
-    };
-    Ok((columns.seq, purchase))
+    columns::purchase(decoded(row)?)
 }
 
 /// What a trainer is selected by.
 pub(super) const TRAINER_COLUMNS: &str = "t.id, t.name, t.email, t.time_zone, t.languages, t.courses, t.availability, \
      t.time_off, t.max_sessions_per_week, t.weight, t.active, t.share, t.version";
 
-#[derive(FromRow)]
-struct TrainerColumns {
-    id: String,
-    name: Option<String>,
-    email: Option<String>,
-    time_zone: String,
-    languages: String,
-    courses: String,
-    availability: String,
-    time_off: String,
-    max_sessions_per_week: i64,
-    weight: i64,
-    active: i64,
-    share: Option<i64>,
-    version: i64,
-}
-
 /// A trainer without a calendar, from [`TRAINER_COLUMNS`].
 pub(super) fn trainer(row: &SqliteRow) -> Result<TrainerRow, PlatformError> {
-    let columns: TrainerColumns = decoded(row)?;
-    let trainer = Trainer {
-        trainer_id: columns.id,
-        name: columns.name,
-        email: columns.email,
-        time_zone: columns.time_zone,
-        languages: from_json("trainers.languages", &columns.languages)?,
-        courses: from_json("trainers.courses", &columns.courses)?,
-        availability: from_json("trainers.availability", &columns.availability)?,
-        time_off: from_json("trainers.time_off", &columns.time_off)?,
-        max_sessions_per_week: number("max_sessions_per_week", columns.max_sessions_per_week)?,
-        weight: number("weight", columns.weight)?,
-        active: columns.active != 0,
-    };
-    Ok(TrainerRow { trainer, version: columns.version, share: columns.share, calendar: Vec::new() })
+    columns::trainer(decoded(row)?)
 }
 
 /// What a session is selected by: `sessions` as `s`, its purchase as `p`.
 pub(super) const SESSION_COLUMNS: &str = "s.id, s.purchase_id, s.trainer_id, p.student_id, s.ordinal, s.local_date, \
      s.starts_at, s.ends_at, p.time_zone, s.status";
 
-#[derive(FromRow)]
-struct SessionColumns {
-    id: String,
-    purchase_id: String,
-    trainer_id: String,
-    student_id: String,
-    ordinal: i64,
-    local_date: String,
-    starts_at: String,
-    ends_at: String,
-    time_zone: String,
-    status: String,
-}
-
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &SqliteRow) -> Result<Session, PlatformError> {
-    let columns: SessionColumns = decoded(row)?;
-    Ok(Session {
-        id: parsed("session id", &columns.id)?,
-        purchase_id: parsed("purchase id", &columns.purchase_id)?,
-        trainer_id: columns.trainer_id,
-        student_id: columns.student_id,
-        ordinal: number("ordinal", columns.ordinal)?,
-        local_date: parsed("local_date", &columns.local_date)?,
-        starts_at: parsed("starts_at", &columns.starts_at)?,
-        ends_at: parsed("ends_at", &columns.ends_at)?,
-        time_zone: columns.time_zone,
-        status: columns.status,
-    })
+    columns::session(decoded(row)?)
 }
 
 /// What a dead letter is selected by.
 pub(super) const DEAD_LETTER_COLUMNS: &str = "id, topic, partition, log_offset, consumer_group, reason, detail, attempts, \
      redrives, key, value, headers, failed_at, redriven_at, repaired";
 
-#[derive(FromRow)]
-struct DeadLetterColumns {
-    id: i64,
-    topic: String,
-    partition: i64,
-    log_offset: i64,
-    consumer_group: String,
-    reason: String,
-    detail: String,
-    attempts: i64,
-    redrives: i64,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: String,
-    failed_at: String,
-    redriven_at: Option<String>,
-    repaired: Option<Vec<u8>>,
-}
-
 /// A dead letter, from [`DEAD_LETTER_COLUMNS`].
 pub(super) fn dead_letter(row: &SqliteRow) -> Result<DeadLetter, PlatformError> {
-    let columns: DeadLetterColumns = decoded(row)?;
-    let at = topic_partition(&columns.topic, columns.partition)?;
-    Ok(DeadLetter {
-        id: columns.id,
-        topic: at.topic,
-        partition: at.partition,
-        offset: number("log_offset", columns.log_offset)?,
-        consumer_group: columns.consumer_group,
-        reason: columns.reason,
-        detail: columns.detail,
-        attempts: number("attempts", columns.attempts)?,
-        redrives: number("redrives", columns.redrives)?,
-        key: columns.key,
-        value: columns.value,
-        headers: headers(&columns.headers)?,
-        failed_at: parsed("failed_at", &columns.failed_at)?,
-        redriven_at: optional("redriven_at", columns.redriven_at)?,
-        repaired: columns.repaired,
-    })
+    columns::dead_letter(decoded(row)?)
 }
 
 /// A position, from `topic, partition, next_offset, topic_id`.
 pub(super) fn position(row: &SqliteRow) -> Result<Position, PlatformError> {
-    let column = |error| platform_error(error);
-    let topic: String = row.try_get("topic").map_err(column)?;
-    let topic_id: String = row.try_get("topic_id").map_err(column)?;
-    Ok(Position {
-        at: topic_partition(&topic, row.try_get("partition").map_err(column)?)?,
-        topic_id: parsed::<Uuid>("topic id", &topic_id)?,
-        next_offset: number("next_offset", row.try_get("next_offset").map_err(column)?)?,
-    })
+    columns::position(decoded(row)?)
 }
 
 /// A date column that must parse.
 pub(super) fn date(column: &str, text: &str) -> Result<Date, PlatformError> {
     parsed(column, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instants_have_a_fixed_width_so_that_they_sort_as_texts() {
-        for (at, micros, seconds) in [
-            ("2026-12-01T11:30:00Z", "2026-12-01T11:30:00.000000Z", "2026-12-01T11:30:00Z"),
-            ("2026-12-01T11:30:00.5Z", "2026-12-01T11:30:00.500000Z", "2026-12-01T11:30:00Z"),
-            ("2026-12-01T11:30:00.1234567Z", "2026-12-01T11:30:00.123456Z", "2026-12-01T11:30:00Z"),
-            ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00Z"),
-        ] {
-            let at: Timestamp = at.parse().unwrap();
-            assert_eq!((instant(at).as_str(), second(at).as_str()), (micros, seconds));
-        }
-    }
 }

@@ -8,6 +8,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::open_error::OpenError;
 use super::sqlite::enable_wal;
+use crate::platform::rows::SchemaVersion;
 
 /// The table that says which migrations were applied; its own name, so that a database of another
 /// program that migrates in the same way isn't taken for ours.
@@ -20,15 +21,6 @@ static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     migrator
 });
-
-/// Versions of the schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SchemaVersion {
-    /// That of the file; 0 while it is empty.
-    pub found: i64,
-    /// The latest this program knows.
-    pub known: i64,
-}
 
 /// The latest version this program knows.
 fn known() -> i64 {

@@ -195,11 +195,6 @@ pub(super) fn commit_error(error: sqlx::Error) -> CommitError {
     }
 }
 
-/// The [`PlatformError`] of a value that can't be what this program wrote.
-pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
-    PlatformError::Broken(format!("the database holds {what} that this version of caravan can't read: {problem}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -123,11 +123,23 @@ impl Store for EmbeddedStore {
 
 /// Takes rows out of the outbox.
 pub(super) async fn forget(connection: &mut SqliteConnection, ids: &[i64]) -> Result<(), PlatformError> {
-    sqlx::query("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?1))")
-        .bind(json_list(ids))
-        .execute(connection)
-        .await
-        .map_err(platform_error)?;
+    let deleted = match (ids.first(), ids.last()) {
+        // The usual case: one walk over neighbours instead of a search for each.
+        (Some(first), Some(last)) if last - first + 1 == ids.len() as i64 && ids.is_sorted() => {
+            sqlx::query("DELETE FROM outbox WHERE id BETWEEN ?1 AND ?2")
+                .bind(*first)
+                .bind(*last)
+                .execute(connection)
+                .await
+        }
+        _ => {
+            sqlx::query("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?1))")
+                .bind(json_list(ids))
+                .execute(connection)
+                .await
+        }
+    };
+    deleted.map_err(platform_error)?;
     Ok(())
 }
 

@@ -1,0 +1,276 @@
+//! How rows read from a database become values, whichever database it is: dates, instants, ids and
+//! JSON come as texts, numbers as 64 bits.
+
+use caravan_domain::event::{Headers, Topic};
+use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::trainer::Trainer;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::PlatformError;
+use super::log::TopicPartition;
+use super::rows::{Allocation, DeadLetter, Position, Purchase, Session, TrainerRow};
+
+/// The [`PlatformError`] of a value that can't be what this program wrote.
+pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
+    PlatformError::Broken(format!("the database holds {what} that this version of caravan can't read: {problem}"))
+}
+
+/// An instant with microseconds, in fixed width: `2026-12-01T11:30:00.000000Z`.
+pub(super) fn instant(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// An instant in whole seconds, in fixed width: `2026-12-01T11:30:00Z`.
+pub(super) fn second(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// An instant from milliseconds since the Unix epoch.
+pub(super) fn milliseconds(since_epoch: i64) -> Result<Timestamp, PlatformError> {
+    Timestamp::from_millisecond(since_epoch).map_err(|problem| unreadable("a timestamp", problem))
+}
+
+/// A value as JSON text.
+pub(super) fn json<T: Serialize>(value: &T) -> String {
+    // The domain's values are maps with text keys, lists, texts and numbers: those can't fail.
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// A text column that must parse.
+pub(super) fn parsed<T>(column: &str, text: &str) -> Result<T, PlatformError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    text.parse().map_err(|problem| unreadable(&format!("{column} {text:?}"), problem))
+}
+
+/// A JSON column.
+pub(super) fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, PlatformError> {
+    serde_json::from_str(text).map_err(|problem| unreadable(&format!("JSON in {column}"), problem))
+}
+
+/// A number column that must fit.
+pub(super) fn number<T: TryFrom<i64>>(column: &str, value: i64) -> Result<T, PlatformError> {
+    T::try_from(value).map_err(|_| unreadable(&format!("{column} {value}"), "it is out of range"))
+}
+
+/// A number of ours as SQLite keeps numbers. Offsets and counts stay far below the limit.
+pub(super) fn stored(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A limit as SQLite takes it.
+pub(super) fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// The text of an enum's or id's column, if there is one.
+fn optional<T>(column: &str, text: Option<String>) -> Result<Option<T>, PlatformError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    text.map(|text| parsed(column, &text)).transpose()
+}
+
+/// One partition, from its columns.
+pub(super) fn topic_partition(topic: &str, partition: i64) -> Result<TopicPartition, PlatformError> {
+    Ok(TopicPartition { topic: parsed::<Topic>("topic", topic)?, partition: number("partition", partition)? })
+}
+
+/// Headers, from their column.
+pub(super) fn headers(text: &str) -> Result<Headers, PlatformError> {
+    Headers::from_json_text(text).map_err(|problem| unreadable("headers", problem))
+}
+
+/// A purchase, with its active allocation if it has one.
+#[derive(FromRow)]
+pub(super) struct PurchaseColumns {
+    seq: i64,
+    id: String,
+    status: String,
+    created_at: String,
+    confirmation: String,
+    start_date: Option<String>,
+    horizon: Option<String>,
+    generations: i64,
+    allocation_id: Option<String>,
+    trainer_id: Option<String>,
+    allocated_at: Option<String>,
+    allocation_start: Option<String>,
+    slots: Option<String>,
+    skipped: Option<String>,
+}
+
+/// A purchase and its place in the list.
+pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), PlatformError> {
+    let purchase = Purchase {
+        id: parsed("purchase id", &columns.id)?,
+        status: parsed::<PurchaseStatus>("purchase status", &columns.status)?,
+        created_at: parsed("created_at", &columns.created_at)?,
+        confirmation: from_json("confirmations.confirmation", &columns.confirmation)?,
+        start_date: optional("start_date", columns.start_date)?,
+        horizon: optional("horizon", columns.horizon)?,
+        generations: number("generations", columns.generations)?,
+        allocation: match (columns.allocation_id, columns.trainer_id, columns.allocated_at) {
+            (Some(id), Some(trainer_id), Some(allocated_at)) => Some(Allocation {
+                id: parsed("allocation id", &id)?,
+                trainer_id,
+                allocated_at: parsed("allocated_at", &allocated_at)?,
+                start_date: parsed("start_date", &columns.allocation_start.unwrap_or_default())?,
+                slots: from_json("allocations.slots", &columns.slots.unwrap_or_default())?,
+                skipped: from_json("allocations.skipped", &columns.skipped.unwrap_or_default())?,
+            }),
+            _ => None,
+        },
+    };
+    Ok((columns.seq, purchase))
+}
+
+/// A trainer.
+#[derive(FromRow)]
+pub(super) struct TrainerColumns {
+    id: String,
+    name: Option<String>,
+    email: Option<String>,
+    time_zone: String,
+    languages: String,
+    courses: String,
+    availability: String,
+    time_off: String,
+    max_sessions_per_week: i64,
+    weight: i64,
+    active: i64,
+    share: Option<i64>,
+    version: i64,
+}
+
+/// A trainer without a calendar.
+pub(super) fn trainer(columns: TrainerColumns) -> Result<TrainerRow, PlatformError> {
+    let trainer = Trainer {
+        trainer_id: columns.id,
+        name: columns.name,
+        email: columns.email,
+        time_zone: columns.time_zone,
+        languages: from_json("trainers.languages", &columns.languages)?,
+        courses: from_json("trainers.courses", &columns.courses)?,
+        availability: from_json("trainers.availability", &columns.availability)?,
+        time_off: from_json("trainers.time_off", &columns.time_off)?,
+        max_sessions_per_week: number("max_sessions_per_week", columns.max_sessions_per_week)?,
+        weight: number("weight", columns.weight)?,
+        active: columns.active != 0,
+    };
+    Ok(TrainerRow { trainer, version: columns.version, share: columns.share, calendar: Vec::new() })
+}
+
+/// A session, with what its purchase says of it.
+#[derive(FromRow)]
+pub(super) struct SessionColumns {
+    id: String,
+    purchase_id: String,
+    trainer_id: String,
+    student_id: String,
+    ordinal: i64,
+    local_date: String,
+    starts_at: String,
+    ends_at: String,
+    time_zone: String,
+    status: String,
+}
+
+/// A session.
+pub(super) fn session(columns: SessionColumns) -> Result<Session, PlatformError> {
+    Ok(Session {
+        id: parsed("session id", &columns.id)?,
+        purchase_id: parsed("purchase id", &columns.purchase_id)?,
+        trainer_id: columns.trainer_id,
+        student_id: columns.student_id,
+        ordinal: number("ordinal", columns.ordinal)?,
+        local_date: parsed("local_date", &columns.local_date)?,
+        starts_at: parsed("starts_at", &columns.starts_at)?,
+        ends_at: parsed("ends_at", &columns.ends_at)?,
+        time_zone: columns.time_zone,
+        status: columns.status,
+    })
+}
+
+/// A dead letter.
+#[derive(FromRow)]
+pub(super) struct DeadLetterColumns {
+    id: i64,
+    topic: String,
+    partition: i64,
+    log_offset: i64,
+    consumer_group: String,
+    reason: String,
+    detail: String,
+    attempts: i64,
+    redrives: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: String,
+    failed_at: String,
+    redriven_at: Option<String>,
+    repaired: Option<Vec<u8>>,
+}
+
+/// A dead letter.
+pub(super) fn dead_letter(columns: DeadLetterColumns) -> Result<DeadLetter, PlatformError> {
+    let at = topic_partition(&columns.topic, columns.partition)?;
+    Ok(DeadLetter {
+        id: columns.id,
+        topic: at.topic,
+        partition: at.partition,
+        offset: number("log_offset", columns.log_offset)?,
+        consumer_group: columns.consumer_group,
+        reason: columns.reason,
+        detail: columns.detail,
+        attempts: number("attempts", columns.attempts)?,
+        redrives: number("redrives", columns.redrives)?,
+        key: columns.key,
+        value: columns.value,
+        headers: headers(&columns.headers)?,
+        failed_at: parsed("failed_at", &columns.failed_at)?,
+        redriven_at: optional("redriven_at", columns.redriven_at)?,
+        repaired: columns.repaired,
+    })
+}
+
+/// A group's position.
+#[derive(FromRow)]
+pub(super) struct PositionColumns {
+    topic: String,
+    partition: i64,
+    next_offset: i64,
+    topic_id: String,
+}
+
+/// A group's position.
+pub(super) fn position(columns: PositionColumns) -> Result<Position, PlatformError> {
+    Ok(Position {
+        at: topic_partition(&columns.topic, columns.partition)?,
+        topic_id: parsed::<Uuid>("topic id", &columns.topic_id)?,
+        next_offset: number("next_offset", columns.next_offset)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_have_a_fixed_width_so_that_they_sort_as_texts() {
+        for (at, micros, seconds) in [
+            ("2026-12-01T11:30:00Z", "2026-12-01T11:30:00.000000Z", "2026-12-01T11:30:00Z"),
+            ("2026-12-01T11:30:00.5Z", "2026-12-01T11:30:00.500000Z", "2026-12-01T11:30:00Z"),
+            ("2026-12-01T11:30:00.1234567Z", "2026-12-01T11:30:00.123456Z", "2026-12-01T11:30:00Z"),
+            ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00Z"),
+        ] {
+            let at: Timestamp = at.parse().unwrap();
+            assert_eq!((instant(at).as_str(), second(at).as_str()), (micros, seconds));
+        }
+    }
+}

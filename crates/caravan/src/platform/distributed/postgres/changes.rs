@@ -1,0 +1,106 @@
+//! Notices that something was written, by this process or by another.
+//!
+//! Commits are announced beside their transaction, not in it, and many by one notification: a
+//! `NOTIFY` in each transaction costs most of the throughput. One that is lost is no harm: whoever
+//! waits looks again after a while by himself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::{Notify, OnceCell, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Commits that follow one another within this time are announced together.
+const ANNOUNCED_WITHIN: Duration = Duration::from_millis(3);
+/// How long to wait before listening is tried again.
+const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+/// [`Changes::changed`] also answers for changes this long before it was called: between a
+/// caller's read and its call one may have come.
+const OVERLAP: Duration = Duration::from_millis(50);
+
+/// Ticks whenever something may have been written.
+pub(super) struct Changes {
+    ticks: watch::Sender<Instant>,
+    committed: Arc<Notify>,
+    pool: PgPool,
+    channel: String,
+    tasks: OnceCell<[JoinHandle<()>; 2]>,
+}
+
+impl Changes {
+    /// Watches what is announced on a channel.
+    pub(super) fn new(pool: PgPool, channel: String) -> Self {
+        let (ticks, _) = watch::channel(Instant::now());
+        Self { ticks, committed: Arc::default(), pool, channel, tasks: OnceCell::new() }
+    }
+
+    /// Tells everybody that something was written.
+    pub(super) async fn tick(&self) {
+        self.start().await;
+        self.ticks.send_replace(Instant::now());
+        self.committed.notify_one();
+    }
+
+    /// Returns after the next change, at the latest after `at_most`.
+    pub(super) async fn changed(&self, at_most: Duration) {
+        self.start().await;
+        let mut ticks = self.ticks.subscribe();
+        let since = ticks.borrow_and_update().elapsed();
+        let at_most = if since < OVERLAP { at_most.min(OVERLAP - since) } else { at_most };
+        // Both ends mean the same to the caller: look again.
+        let _ = tokio::time::timeout(at_most, ticks.changed()).await;
+    }
+
+    /// Stops announcing and listening.
+    pub(super) fn stop(&self) {
+        for task in self.tasks.get().into_iter().flatten() {
+            task.abort();
+        }
+    }
+
+    async fn start(&self) {
+        self.tasks
+            .get_or_init(|| async {
+                let announcing = announce(self.pool.clone(), self.channel.clone(), Arc::clone(&self.committed));
+                let listening = listen(self.pool.clone(), self.channel.clone(), self.ticks.clone());
+                [tokio::spawn(announcing), tokio::spawn(listening)]
+            })
+            .await;
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn announce(pool: PgPool, channel: String, committed: Arc<Notify>) {
+    loop {
+        committed.notified().await;
+        // One that fails is not worth a word: the others look again by themselves.
+        let _ = sqlx::query("SELECT pg_notify($1, '')").bind(&channel).execute(&pool).await;
+        tokio::time::sleep(ANNOUNCED_WITHIN).await;
+    }
+}
+
+/// Listens until it is stopped. Whenever listening begins or fails, something may have been missed.
+async fn listen(pool: PgPool, channel: String, ticks: watch::Sender<Instant>) {
+    loop {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(&channel).await.is_ok()
+        {
+            loop {
+                ticks.send_replace(Instant::now());
+                if listener.try_recv().await.ok().flatten().is_none() {
+                    break;
+                }
+            }
+        }
+        ticks.send_replace(Instant::now());
+        tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! Allocations: a trainer bound to a purchase. The time they take is `reservations`' matter.
+
+use caravan_domain::purchase::PurchaseStatus;
+use sqlx::PgConnection;
+
+use super::{changed, column, count, purchases};
+use crate::platform::columns::{instant, json};
+use crate::platform::distributed::postgres::errors::{Failure, commit_error, failure};
+use crate::platform::transaction::{CommitError, NewAllocation};
+
+/// Binds trainers to purchases that wait for one.
+pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
+    const ALLOCATED: &str = "
+        WITH v AS (SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::bigint[]) AS v (id, start_date, generation)),
+             locked AS MATERIALIZED (SELECT seq FROM purchases WHERE id = ANY($1) ORDER BY seq FOR UPDATE),
+             gone AS (DELETE FROM waitlist WHERE purchase_id = ANY($1))
+        UPDATE purchases p SET status = 'allocated', start_date = v.start_date::date, generations = v.generation,
+                               revision = p.revision + 1
+        FROM v, locked l WHERE p.id = v.id AND l.seq = p.seq AND p.status IN ('created', 'waitlisted')";
+    if allocations.is_empty() {
+        return Ok(());
+    }
+    let ids = column(allocations, |allocation| allocation.purchase_id);
+    let query = sqlx::query(ALLOCATED)
+        .bind(&ids)
+        .bind(column(allocations, |allocation| allocation.start_date.to_string()))
+        .bind(column(allocations, |allocation| i64::from(allocation.generation)));
+    let allocated = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
+    if allocated != count(allocations) {
+        return Err(purchases::not_as_decided(connection, &ids, PurchaseStatus::Allocated).await?);
+    }
+    insert(connection, allocations).await
+}
+
+async fn insert(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
+    const BIND: &str = "
+        INSERT INTO allocations (seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt,
+                                 allocated_at)
+        SELECT p.seq << 16 | v.generation, v.id, v.purchase_id, v.trainer_id, v.student_id, v.generation, v.start_date::date,
+               v.slots, v.skipped, v.receipt, v.allocated_at::timestamptz
+        FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                    $9::text[], $10::text[])
+             AS v (id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at)
+        JOIN purchases p ON p.id = v.purchase_id ORDER BY p.seq";
+    let query = sqlx::query(BIND)
+        .bind(column(allocations, |allocation| allocation.id))
+        .bind(column(allocations, |allocation| allocation.purchase_id))
+        .bind(column(allocations, |allocation| allocation.trainer_id.as_str()))
+        .bind(column(allocations, |allocation| allocation.student_id.as_str()))
+        .bind(column(allocations, |allocation| i64::from(allocation.generation)))
+        .bind(column(allocations, |allocation| allocation.start_date.to_string()))
+        .bind(column(allocations, |allocation| json(&allocation.slots)))
+        .bind(column(allocations, |allocation| json(&allocation.skipped)))
+        .bind(column(allocations, |allocation| allocation.receipt.as_str()))
+        .bind(column(allocations, |allocation| instant(allocation.allocated_at)));
+    match query.execute(connection).await {
+        Ok(_) => Ok(()),
+        Err(error) if failure(&error) == Failure::Unique => Err(changed("the allocation of a purchase")),
+        Err(error) => Err(commit_error(error)),
+    }
+}

@@ -1,0 +1,86 @@
+//! One transaction, applied whole or not at all: one file for each kind of effect.
+//!
+//! Every effect is one statement over many rows, or a few. What must not have changed since the
+//! decision is part of the statement, and the number of rows it touched tells whether it had.
+//! Statements take their locks in the order of the rows' keys, so that two transactions seldom
+//! wait for one another in a circle.
+
+use std::collections::BTreeSet;
+
+use sqlx::{PgConnection, PgPool};
+
+use super::errors::commit_error;
+use crate::platform::transaction::{CommitError, Transaction};
+
+mod allocations;
+mod completion;
+mod dead_letters;
+mod outbox;
+mod positions;
+mod purchases;
+mod reservations;
+mod roster;
+mod trainers;
+mod waitlist;
+mod windows;
+
+/// Applies a transaction; when it returns, it is durable.
+pub(super) async fn commit(pool: &PgPool, transaction: &Transaction) -> Result<(), CommitError> {
+    let mut writing = pool.begin().await.map_err(commit_error)?;
+    apply(&mut writing, transaction).await?;
+    writing.commit().await.map_err(commit_error)
+}
+
+/// Positions first: most transactions that lose a race lose it there, before anything is written.
+async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Result<(), CommitError> {
+    let effects = &transaction.effects;
+    positions::advance(connection, transaction.group, &transaction.advances).await?;
+    purchases::record(connection, &effects.purchases).await?;
+    trainers::touch(connection, &effects.trainers).await?;
+    allocations::bind(connection, &effects.allocations).await?;
+    reservations::reserve(connection, &effects.allocations).await?;
+    waitlist::wait(connection, &effects.waitlistings).await?;
+    windows::extend(connection, &effects.windows).await?;
+    if let Some(at) = effects.completed_as_of {
+        completion::complete(connection, at).await?;
+    }
+    roster::edit(connection, effects).await?;
+    if let Some(due) = effects.cron_done {
+        completion::note_cron(connection, due).await?;
+    }
+    dead_letters::mark_redriven(connection, &effects.redriven).await?;
+    positions::replay(connection, &effects.replays).await?;
+    let told = dead_letters::set_aside(connection, &transaction.dead_letters).await?;
+    outbox::append(connection, &transaction.outbox, &told).await
+}
+
+/// Undoes what was written so far, to see what others have: the transaction has lost, and only
+/// its refusal is still to be put in words.
+async fn undo(connection: &mut PgConnection) -> Result<(), CommitError> {
+    sqlx::query("ROLLBACK AND CHAIN").execute(connection).await.map_err(commit_error)?;
+    Ok(())
+}
+
+/// The conflict about things that are no trainer's.
+fn changed(what: impl Into<String>) -> CommitError {
+    CommitError::Conflict { what: what.into(), trainers: Vec::new() }
+}
+
+/// The conflict about trainers, who must be read again.
+fn trainers_changed(trainers: BTreeSet<String>) -> CommitError {
+    let what = match trainers.len() {
+        1 => format!("trainer {}", trainers.iter().next().map_or("", String::as_str)),
+        _ => format!("trainers {}", trainers.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+    };
+    CommitError::Conflict { what, trainers: trainers.into_iter().collect() }
+}
+
+/// How many of something were meant.
+fn count<T>(items: &[T]) -> u64 {
+    items.len() as u64
+}
+
+/// One column of many rows.
+fn column<'a, T, C>(rows: &'a [T], value: impl FnMut(&'a T) -> C) -> Vec<C> {
+    rows.iter().map(value).collect()
+}

@@ -1,0 +1,87 @@
+//! Reserved time. The database refuses what is taken already, whoever asks: see the upsert.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use super::{column, count, trainers_changed, undo};
+use crate::platform::distributed::postgres::errors::commit_error;
+use crate::platform::distributed::postgres::reads::{STUDENT_PARTY, TRAINER_PARTY};
+use crate::platform::transaction::{CommitError, NewAllocation};
+
+/// A party's quarter hours of one key, gathered over the transaction.
+#[derive(Clone, Copy, Default)]
+struct Bits {
+    busy: u64,
+    starts: u64,
+}
+
+/// A row to reserve: party, key, and what is taken of it.
+type Row = ((String, i64), Bits);
+
+/// Reserves the time of every allocation, of its trainer and its student.
+pub(super) async fn reserve(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
+    // A row whose time is taken already is left as it is, and so is missing from the count.
+    const RESERVE: &str = "
+        INSERT INTO reservations AS r (party, key, busy, starts)
+        SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+        ON CONFLICT (party, key) DO UPDATE SET busy = r.busy | excluded.busy, starts = r.starts | excluded.starts
+        WHERE r.busy & excluded.busy = 0";
+    let rows = gathered(allocations)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(RESERVE)
+        .bind(column(&rows, |((party, _), _)| party.as_str()))
+        .bind(column(&rows, |((_, key), _)| *key))
+        .bind(column(&rows, |(_, bits)| bits.busy.cast_signed()))
+        .bind(column(&rows, |(_, bits)| bits.starts.cast_signed()));
+    let reserved = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
+    if reserved == count(&rows) { Ok(()) } else { Err(taken(connection, allocations, &rows).await?) }
+}
+
+/// The rows to reserve, in the order of the keys, which is the order of the locks.
+fn gathered(allocations: &[NewAllocation]) -> Result<Vec<Row>, CommitError> {
+    let mut rows: BTreeMap<(String, i64), Bits> = BTreeMap::new();
+    for allocation in allocations {
+        for party in parties(allocation) {
+            for time in &allocation.reserved {
+                let bits = rows.entry((party.clone(), time.key)).or_default();
+                if bits.busy & time.busy != 0 {
+                    return Err(trainers_changed(BTreeSet::from([allocation.trainer_id.clone()])));
+                }
+                bits.busy |= time.busy;
+                bits.starts |= time.starts;
+            }
+        }
+    }
+    Ok(rows.into_iter().collect())
+}
+
+fn parties(allocation: &NewAllocation) -> [String; 2] {
+    [format!("{TRAINER_PARTY}{}", allocation.trainer_id), format!("{STUDENT_PARTY}{}", allocation.student_id)]
+}
+
+/// The conflict of reservations that did not go through: the trainers of all allocations that
+/// touch a party whose time was taken before.
+async fn taken(
+    connection: &mut PgConnection,
+    allocations: &[NewAllocation],
+    rows: &[Row],
+) -> Result<CommitError, CommitError> {
+    const SQL: &str = "
+        SELECT DISTINCT r.party FROM UNNEST($1::text[], $2::bigint[], $3::bigint[]) AS asked (party, key, busy)
+        JOIN reservations r ON r.party = asked.party AND r.key = asked.key WHERE r.busy & asked.busy <> 0";
+    // What this transaction itself has reserved must not count.
+    undo(connection).await?;
+    let query = sqlx::query_scalar(SQL)
+        .bind(column(rows, |((party, _), _)| party.as_str()))
+        .bind(column(rows, |((_, key), _)| *key))
+        .bind(column(rows, |(_, bits)| bits.busy.cast_signed()));
+    let taken: BTreeSet<String> = query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
+    let touches_taken =
+        |allocation: &&NewAllocation| taken.is_empty() || parties(allocation).iter().any(|party| taken.contains(party));
+    Ok(trainers_changed(
+        allocations.iter().filter(touches_taken).map(|allocation| allocation.trainer_id.clone()).collect(),
+    ))
+}

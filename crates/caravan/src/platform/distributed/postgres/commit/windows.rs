@@ -1,0 +1,87 @@
+//! Windows that are extended: sessions put in the calendar, and the horizon raised with them.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{changed, column, count, purchases};
+use crate::platform::columns::second;
+use crate::platform::distributed::PLACE_BITS;
+use crate::platform::distributed::postgres::errors::{Failure, commit_error, failure};
+use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
+
+/// A window and its purchase's place.
+type Placed<'a> = (i64, &'a WindowExtension);
+
+/// Extends windows whose horizon and allocation are still those the decision was made on.
+pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
+    const RAISE: &str = "
+        WITH locked AS MATERIALIZED (SELECT seq FROM purchases WHERE seq = ANY($1) ORDER BY seq FOR UPDATE)
+        UPDATE purchases p SET horizon = v.until_date::date, status = 'scheduled', revision = p.revision + 1
+        FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[]) AS v (seq, allocation_id, from_date, until_date)
+        JOIN locked l ON l.seq = v.seq
+        WHERE p.seq = v.seq AND p.horizon IS NOT DISTINCT FROM v.from_date::date AND p.status IN ('allocated', 'scheduled')
+          AND (SELECT a.id FROM allocations a WHERE a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
+               AND a.status = 'active' LIMIT 1) = v.allocation_id";
+    if windows.is_empty() {
+        return Ok(());
+    }
+    if let Some(lowered) = windows.iter().find(|window| window.from.is_some_and(|from| window.until <= from)) {
+        let purchase = lowered.purchase_id;
+        return Err(CommitError::Refused(format!("the horizon of purchase {purchase} would not be raised")));
+    }
+    let ids = column(windows, |window| window.purchase_id);
+    let places = purchases::places(connection, &ids).await?;
+    let mut placed: Vec<Placed<'_>> =
+        windows.iter().filter_map(|window| Some((*places.get(&window.purchase_id)?, window))).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    let query = sqlx::query(RAISE)
+        .bind(column(&placed, |(place, _)| *place))
+        .bind(column(&placed, |(_, window)| window.allocation_id))
+        .bind(column(&placed, |(_, window)| window.from.map(|date| date.to_string())))
+        .bind(column(&placed, |(_, window)| window.until.to_string()));
+    let raised = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
+    if raised != count(windows) {
+        return Err(not_as_decided(connection, windows, &ids).await?);
+    }
+    schedule(connection, &placed).await
+}
+
+async fn schedule(connection: &mut PgConnection, placed: &[Placed<'_>]) -> Result<(), CommitError> {
+    const SCHEDULE: &str = "
+        INSERT INTO sessions (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at)
+        SELECT seq, id, purchase_id, trainer_id, ordinal, local_date::date, starts_at::timestamptz, ends_at::timestamptz
+        FROM UNNEST($1::bigint[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+             AS v (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at)";
+    let sessions: Vec<(&Placed<'_>, &NewSession)> =
+        placed.iter().flat_map(|window| window.1.sessions.iter().map(move |session| (window, session))).collect();
+    let Some(earliest) = sessions.iter().map(|(_, session)| session.starts_at).min() else { return Ok(()) };
+    let query = sqlx::query(SCHEDULE)
+        .bind(column(&sessions, |((place, _), session)| place << PLACE_BITS | i64::from(session.ordinal)))
+        .bind(column(&sessions, |(_, session)| session.id))
+        .bind(column(&sessions, |((_, window), _)| window.purchase_id))
+        .bind(column(&sessions, |((_, window), _)| window.trainer_id.as_str()))
+        .bind(column(&sessions, |(_, session)| i64::from(session.ordinal)))
+        .bind(column(&sessions, |(_, session)| session.local_date.to_string()))
+        .bind(column(&sessions, |(_, session)| second(session.starts_at)))
+        .bind(column(&sessions, |(_, session)| second(session.ends_at)));
+    match query.execute(&mut *connection).await {
+        Ok(_) => super::completion::note_scheduled(connection, earliest).await,
+        Err(error) if failure(&error) == Failure::Unique => Err(changed("the sessions of a purchase")),
+        Err(error) => Err(commit_error(error)),
+    }
+}
+
+/// The conflict of windows that are not as they were, named.
+async fn not_as_decided(
+    connection: &mut PgConnection,
+    windows: &[WindowExtension],
+    ids: &[Uuid],
+) -> Result<CommitError, CommitError> {
+    const SQL: &str = "SELECT asked.id::text FROM UNNEST($1::uuid[], $2::text[]) AS asked (id, until_date)
+                       LEFT JOIN purchases p ON p.id = asked.id AND p.status = 'scheduled'
+                       WHERE p.horizon IS DISTINCT FROM asked.until_date::date LIMIT 3";
+    let query = sqlx::query_scalar(SQL).bind(ids).bind(column(windows, |window| window.until.to_string()));
+    let found: Vec<String> = query.fetch_all(connection).await.map_err(commit_error)?;
+    let named = if found.is_empty() { "a purchase".to_owned() } else { format!("purchase {}", found.join(", ")) };
+    Ok(changed(format!("the window or the allocation of {named}")))
+}

@@ -1,0 +1,190 @@
+//! What people and tools read.
+
+use async_trait::async_trait;
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::ToSpan;
+use jiff::civil::Date;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres};
+use uuid::Uuid;
+
+use super::PostgresStore;
+use super::errors::platform_error;
+use super::reads::closures;
+use super::rows::{
+    self, DEAD_LETTER_COLUMNS, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS,
+};
+use crate::platform::PlatformError;
+use crate::platform::columns::{limit as rows_max, number, parsed, second};
+use crate::platform::rows::{
+    Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, Session, SessionFilter, Totals, Waiting,
+};
+use crate::platform::store::Lists;
+
+/// Further than any zone's local date is from the UTC date of the same instant, in days.
+const ZONE_DAYS_MAX: i64 = 2;
+
+#[async_trait]
+impl Lists for PostgresStore {
+    async fn list_purchases(
+        &self,
+        filter: &PurchaseFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, Purchase)>, PlatformError> {
+        let sql = format!(
+            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES}
+             WHERE p.seq > $1 AND ($3::uuid IS NULL OR p.id = $3) AND ($4::text IS NULL OR p.status = $4)
+               AND ($5::text IS NULL OR p.student_id = $5) ORDER BY p.seq LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows_max(limit))
+            .bind(filter.id)
+            .bind(filter.status.map(|status| status.name()))
+            .bind(filter.student_id.as_deref());
+        self.fetch(query.persistent(false)).await?.iter().map(rows::purchase).collect()
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&Session>,
+        limit: usize,
+    ) -> Result<Vec<Session>, PlatformError> {
+        let sql = sessions_sql(filter);
+        let day = |date: Option<Date>, days: i64| date.map(|date| date.saturating_add(days.days()).to_string());
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(rows_max(limit))
+            .bind(after.map(|last| second(last.starts_at)))
+            .bind(filter.purchase_id)
+            .bind(filter.trainer_id.as_deref())
+            .bind(filter.student_id.as_deref())
+            .bind(day(filter.from, 0))
+            .bind(day(filter.until, 0))
+            .bind(day(filter.from, -ZONE_DAYS_MAX))
+            .bind(day(filter.until, ZONE_DAYS_MAX))
+            .bind(after.map(|last| last.purchase_id))
+            .bind(after.map(|last| i64::from(last.ordinal)));
+        self.fetch(query.persistent(false)).await?.iter().map(rows::session).collect()
+    }
+
+    async fn list_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, PlatformError> {
+        let sql = format!(
+            "SELECT {DEAD_LETTER_COLUMNS} FROM dead_letters
+             WHERE id > $1 AND (cardinality($3::bigint[]) = 0 OR id = ANY($3)) AND ($4::text IS NULL OR reason = $4)
+               AND (NOT $5 OR redriven_at IS NULL) ORDER BY dead_letters.id LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows_max(limit))
+            .bind(&filter.ids)
+            .bind(filter.reason.as_deref())
+            .bind(filter.waiting);
+        self.fetch(query.persistent(false)).await?.iter().map(rows::dead_letter).collect()
+    }
+
+    async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id > $1 ORDER BY t.id LIMIT $2");
+        self.terms(sqlx::query(AssertSqlSafe(sql)).bind(after.unwrap_or_default()).bind(rows_max(limit))).await
+    }
+
+    async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id = ANY($1) ORDER BY t.id");
+        self.terms(sqlx::query(AssertSqlSafe(sql)).bind(ids)).await
+    }
+
+    async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
+        let mut connection = self.pool.acquire().await.map_err(platform_error)?;
+        closures(&mut connection).await
+    }
+
+    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {
+        const SQL: &str =
+            "SELECT caravan_instant(waitlisted_at), seen_version, receipt FROM waitlist WHERE purchase_id = $1";
+        let rows = self.fetch(sqlx::query(SQL).bind(purchase_id)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (waitlisted_at, seen_version, receipt): (String, i64, String) = rows::decoded(row)?;
+        let waitlisted_at = parsed("waitlisted_at", &waitlisted_at)?;
+        Ok(Some(Waiting { purchase_id, waitlisted_at, seen_version, receipt }))
+    }
+
+    async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError> {
+        const SQL: &str = "SELECT a.receipt FROM purchases p
+                           JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
+                           WHERE p.id = $1 AND a.status = 'active'";
+        let rows = self.fetch(sqlx::query(SQL).bind(purchase_id)).await?;
+        rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
+    }
+
+    async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError> {
+        let sql = format!(
+            "SELECT {POSITION_COLUMNS}, consumer_group FROM positions ORDER BY consumer_group, topic, partition"
+        );
+        let rows = self.fetch(sqlx::query(AssertSqlSafe(sql))).await?;
+        let group = |row| rows::decoded::<(String, i64, i64, String, String)>(row).map(|columns| columns.4);
+        rows.iter().map(|row| Ok((group(row)?, rows::position(row)?))).collect()
+    }
+
+    async fn totals(&self) -> Result<Totals, PlatformError> {
+        const SQL: &str =
+            "SELECT 'purchases' AS counted, status AS kind, count(*) AS rows FROM purchases GROUP BY status
+             UNION ALL SELECT 'sessions', status, count(*) FROM sessions GROUP BY status
+             UNION ALL SELECT 'dead_letters', reason, count(*) FROM dead_letters GROUP BY reason
+             UNION ALL SELECT 'trainers', '', count(*) FROM trainers
+             UNION ALL SELECT 'outbox', '', count(*) FROM outbox";
+        let mut totals = Totals::default();
+        for row in &self.fetch(sqlx::query(SQL)).await? {
+            let (counted, kind, rows): (String, String, i64) = rows::decoded(row)?;
+            let rows = number("count", rows)?;
+            match counted.as_str() {
+                "purchases" => _ = totals.purchases.insert(kind, rows),
+                "sessions" => _ = totals.sessions.insert(kind, rows),
+                "dead_letters" => _ = totals.dead_letters.insert(kind, rows),
+                "trainers" => totals.trainers = rows,
+                _ => totals.outbox = rows,
+            }
+        }
+        Ok(totals)
+    }
+}
+
+impl PostgresStore {
+    async fn terms(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<(Trainer, i64)>, PlatformError> {
+        let rows = self.fetch(query).await?;
+        rows.iter().map(|row| rows::trainer(row).map(|trainer| (trainer.trainer, trainer.version))).collect()
+    }
+}
+
+/// A filter on somebody is answered from their purchases; only without one is the calendar walked
+/// by start.
+fn sessions_sql(filter: &SessionFilter) -> String {
+    const OF_PURCHASE: &str = "JOIN LATERAL (SELECT * FROM sessions s
+                               WHERE s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16 OFFSET 0) s ON true";
+    let tables = if filter.purchase_id.is_some() || filter.student_id.is_some() {
+        format!("purchases p {OF_PURCHASE}")
+    } else if filter.trainer_id.is_some() {
+        format!(
+            "(SELECT DISTINCT seq >> 16 AS place FROM allocations WHERE trainer_id = $4) AS o
+             JOIN purchases p ON p.seq = o.place {OF_PURCHASE}"
+        )
+    } else {
+        "sessions s JOIN purchases p ON p.seq = s.seq >> 16".to_owned()
+    };
+    // The same days by the index, with room for every zone.
+    format!(
+        "SELECT {SESSION_COLUMNS} FROM {tables}
+         WHERE ($3::uuid IS NULL OR p.id = $3) AND ($4::text IS NULL OR s.trainer_id = $4)
+           AND ($5::text IS NULL OR p.student_id = $5)
+           AND ($6::text IS NULL OR s.local_date >= $6::date) AND ($7::text IS NULL OR s.local_date <= $7::date)
+           AND ($8::text IS NULL OR s.starts_at >= $8::timestamptz) AND ($9::text IS NULL OR s.starts_at < $9::timestamptz)
+           AND ($2::text IS NULL OR (s.starts_at, s.purchase_id, s.ordinal) > ($2::timestamptz, $10, $11::bigint))
+         ORDER BY s.starts_at, s.purchase_id, s.ordinal LIMIT $1"
+    )
+}

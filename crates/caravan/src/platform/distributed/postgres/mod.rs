@@ -1,0 +1,253 @@
+//! The store on PostgreSQL: what has happened.
+//!
+//! Architecture invariant: `READ COMMITTED` and compare-and-set in every statement are all that
+//! keeps transactions of any number of processes apart; nothing is locked longer than a commit takes.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres};
+use uuid::Uuid;
+
+mod changes;
+mod commit;
+mod errors;
+mod leases;
+mod lists;
+mod open_error;
+mod reads;
+mod rows;
+mod schema;
+
+pub use open_error::OpenError;
+
+use self::changes::Changes;
+use self::errors::platform_error;
+pub(super) use self::errors::platform_error as store_error;
+use super::super::PlatformError;
+use crate::platform::columns::{headers, limit as rows_max, milliseconds, parsed, stored};
+use crate::platform::log::NewRecord;
+use crate::platform::rows::Position;
+use crate::platform::rows::SchemaVersion;
+use crate::platform::store::{OutboxClaim, OutboxRow, Store};
+use crate::platform::transaction::{CommitError, Transaction};
+
+/// Connections of a process.
+const CONNECTIONS_MAX: u32 = 10;
+/// How long a caller waits for a connection before that counts as the database being busy.
+const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// How long a connection that nobody needs stays open.
+const CONNECTION_IDLE: Duration = Duration::from_secs(300);
+/// Bytes of outbox rows that are read at once.
+const OUTBOX_BYTES_MAX: i64 = 24 << 20;
+/// A process that stands still in the middle of publishing holds the others up no longer.
+const PUBLISHING_MAX: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
+/// Where the database is and what may be done to it.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Where, and as whom.
+    pub url: String,
+    /// The schema; the role's own without one.
+    pub namespace: Option<String>,
+    /// Whether what is missing is made.
+    pub create: bool,
+    /// Whether an older schema is brought up to date.
+    pub migrate: bool,
+}
+
+/// The store of a distributed Caravan.
+pub struct PostgresStore {
+    pub(super) pool: PgPool,
+    changes: Changes,
+    schema: String,
+}
+
+impl PostgresStore {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`OpenError`]; see [`OpenError::is_temporary`].
+    pub async fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let connect = connect_options(options)?;
+        let mut connection = connect.connect().await?;
+        if let Some(namespace) = options.namespace.as_deref().filter(|_| options.create) {
+            create_schema(&mut connection, namespace).await?;
+        }
+        let schema: Option<String> =
+            sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut connection).await?;
+        let schema = schema.ok_or(OpenError::Missing)?;
+        schema::prepare(&mut connection, options.create, options.migrate).await?;
+        // All has been said and done on it.
+        let _ = connection.close().await;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(CONNECTION_WAIT)
+            .idle_timeout(CONNECTION_IDLE)
+            .connect_lazy_with(connect);
+        let changes = Changes::new(pool.clone(), format!("caravan/{schema}"));
+        Ok(Self { pool, changes, schema })
+    }
+
+    /// All rows of one query.
+    pub(super) async fn fetch(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, PlatformError> {
+        query.fetch_all(&self.pool).await.map_err(platform_error)
+    }
+
+    /// The schema's version, found and known.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn schema_version(&self) -> Result<SchemaVersion, PlatformError> {
+        let mut connection = self.pool.acquire().await.map_err(platform_error)?;
+        schema::version(&mut connection).await.map_err(platform_error)
+    }
+
+    /// The server's version, such as `15.8`.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn server_version(&self) -> Result<String, PlatformError> {
+        let query = sqlx::query_scalar("SELECT current_setting('server_version')");
+        query.fetch_one(&self.pool).await.map_err(platform_error)
+    }
+
+    /// The options of a connection of its own.
+    pub(super) fn connect_options(&self) -> PgConnectOptions {
+        self.pool.connect_options().as_ref().clone()
+    }
+
+    /// Closes all connections. Not needed for anything to be durable.
+    pub async fn close(&self) {
+        self.changes.stop();
+        self.pool.close().await;
+    }
+
+    async fn read_outbox(&self, connection: &mut PgConnection, limit: usize) -> Result<Vec<OutboxRow>, PlatformError> {
+        const SQL: &str = "
+            WITH oldest AS (SELECT id, coalesce(octet_length(value), 0) + octet_length(headers) AS bytes
+                            FROM outbox ORDER BY id LIMIT $1),
+                 sums AS (SELECT id, sum(bytes) OVER (ORDER BY id) AS bytes, row_number() OVER (ORDER BY id) AS place FROM oldest)
+            SELECT o.id, o.topic, o.key, o.value, o.headers, o.timestamp
+            FROM sums JOIN outbox o ON o.id = sums.id WHERE sums.bytes <= $2 OR sums.place = 1 ORDER BY o.id";
+        let query = sqlx::query(SQL).bind(rows_max(limit)).bind(OUTBOX_BYTES_MAX);
+        query.fetch_all(connection).await.map_err(platform_error)?.iter().map(outbox_row).collect()
+    }
+}
+
+/// How to connect to a database; every connection is in the namespace's schema.
+pub(super) fn connect_options(options: &PostgresOptions) -> Result<PgConnectOptions, OpenError> {
+    let connect = PgConnectOptions::from_str(&options.url).map_err(|problem| OpenError::Url(problem.to_string()))?;
+    let connect = connect
+        .application_name("caravan")
+        .options([("timezone", "UTC"), ("default_transaction_isolation", "read committed")])
+        .disable_statement_logging();
+    Ok(match &options.namespace {
+        Some(namespace) => connect.options([("search_path", format!("\"{namespace}\""))]),
+        None => connect,
+    })
+}
+
+async fn create_schema(connection: &mut PgConnection, namespace: &str) -> Result<(), OpenError> {
+    // A namespace is letters, digits and hyphens. Two that create it at once: the second finds it there.
+    let sql = format!("CREATE SCHEMA IF NOT EXISTS \"{namespace}\"");
+    match sqlx::query(AssertSqlSafe(sql)).execute(connection).await {
+        Err(error) if errors::failure(&error) != errors::Failure::Unique => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+        commit::commit(&self.pool, transaction).await?;
+        self.changes.tick().await;
+        Ok(())
+    }
+
+    async fn begin_positions(&self, group: &str, positions: &[Position]) -> Result<(), PlatformError> {
+        const SQL: &str = "
+            INSERT INTO positions (consumer_group, topic, partition, next_offset, topic_id)
+            SELECT $1, v.* FROM UNNEST($2::text[], $3::bigint[], $4::bigint[], $5::uuid[]) AS v (topic, partition, next, id)
+            ORDER BY v.topic, v.partition ON CONFLICT DO NOTHING";
+        let column = |value: fn(&Position) -> i64| positions.iter().map(value).collect::<Vec<_>>();
+        sqlx::query(SQL)
+            .bind(group)
+            .bind(positions.iter().map(|position| position.at.topic.name()).collect::<Vec<_>>())
+            .bind(column(|position| i64::from(position.at.partition)))
+            .bind(column(|position| stored(position.next_offset)))
+            .bind(positions.iter().map(|position| position.topic_id).collect::<Vec<Uuid>>())
+            .execute(&self.pool)
+            .await
+            .map_err(platform_error)?;
+        Ok(())
+    }
+
+    async fn outbox(&self, limit: usize) -> Result<Vec<OutboxRow>, PlatformError> {
+        let mut connection = self.pool.acquire().await.map_err(platform_error)?;
+        self.read_outbox(&mut connection, limit).await
+    }
+
+    async fn claim_outbox(&self, limit: usize) -> Result<OutboxClaim, PlatformError> {
+        const CLAIM: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))";
+        let mut hold = self.pool.begin().await.map_err(platform_error)?;
+        let query = sqlx::query_scalar(CLAIM).bind(format!("caravan/{}/outbox", self.schema));
+        let claimed: bool = query.fetch_one(&mut *hold).await.map_err(platform_error)?;
+        if !claimed {
+            return Ok(OutboxClaim { rows: Vec::new(), hold: None });
+        }
+        sqlx::query(PUBLISHING_MAX).execute(&mut *hold).await.map_err(platform_error)?;
+        let rows = self.read_outbox(&mut hold, limit).await?;
+        Ok(OutboxClaim { rows, hold: Some(Box::new(hold)) })
+    }
+
+    async fn forget(&self, ids: &[i64]) -> Result<(), PlatformError> {
+        sqlx::query("DELETE FROM outbox WHERE id = ANY($1)")
+            .bind(ids)
+            .execute(&self.pool)
+            .await
+            .map_err(platform_error)?;
+        Ok(())
+    }
+
+    async fn lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool, PlatformError> {
+        leases::take(&self.pool, name, holder, now, ttl).await
+    }
+
+    async fn release(&self, name: &str, holder: &str) -> Result<(), PlatformError> {
+        leases::give_back(&self.pool, name, holder).await
+    }
+
+    async fn cron_last(&self) -> Result<Option<Timestamp>, PlatformError> {
+        let rows = self.fetch(sqlx::query("SELECT caravan_instant(last_due) FROM cron")).await?;
+        let last = rows.first().map(rows::decoded::<(String,)>).transpose()?;
+        last.map(|(due,)| parsed("cron.last_due", &due)).transpose()
+    }
+
+    async fn changed(&self, at_most: Duration) {
+        self.changes.changed(at_most).await;
+    }
+
+    async fn probe(&self) -> Result<(), PlatformError> {
+        // The same value again: the row is written all the same, which is what is asked.
+        sqlx::query("UPDATE roster SET version = version").execute(&self.pool).await.map_err(platform_error)?;
+        Ok(())
+    }
+}
+
+fn outbox_row(row: &PgRow) -> Result<OutboxRow, PlatformError> {
+    type Columns = (i64, String, Option<Vec<u8>>, Option<Vec<u8>>, String, i64);
+    let (id, topic, key, value, text, timestamp): Columns = rows::decoded(row)?;
+    let record = NewRecord {
+        topic: parsed("topic", &topic)?,
+        key,
+        value,
+        headers: headers(&text)?,
+        timestamp: milliseconds(timestamp)?,
+    };
+    Ok(OutboxRow { id, record })
+}

@@ -1,0 +1,69 @@
+//! What rows are selected by, and how they are read.
+
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+
+use super::errors::platform_error;
+use crate::platform::PlatformError;
+use crate::platform::columns;
+use crate::platform::rows::{DeadLetter, Position, Purchase, Session, TrainerRow};
+
+/// A row read whole, or why it can't be.
+pub(super) fn decoded<T>(row: &PgRow) -> Result<T, PlatformError>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    T::from_row(row).map_err(platform_error)
+}
+
+/// What a purchase is selected by, from [`PURCHASE_TABLES`].
+pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id::text AS id, p.status, caravan_instant(p.created_at) AS created_at, c.confirmation,
+     p.start_date::text AS start_date, p.horizon::text AS horizon, p.generations, a.id::text AS allocation_id, a.trainer_id,
+     caravan_instant(a.allocated_at) AS allocated_at, a.start_date::text AS allocation_start, a.slots, a.skipped";
+/// Where a purchase is selected from; `allocations` are joined as `a`, the active one only.
+pub(super) const PURCHASE_TABLES: &str = "purchases p JOIN confirmations c ON c.seq = p.seq
+     LEFT JOIN LATERAL (SELECT * FROM allocations a WHERE a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
+                        AND a.status = 'active' LIMIT 1) a ON true";
+
+/// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
+pub(super) fn purchase(row: &PgRow) -> Result<(i64, Purchase), PlatformError> {
+    columns::purchase(decoded(row)?)
+}
+
+/// What a trainer is selected by.
+pub(super) const TRAINER_COLUMNS: &str = "t.id, t.name, t.email, t.time_zone, t.languages, t.courses, t.availability, \
+     t.time_off, t.max_sessions_per_week, t.weight, t.active::int::bigint AS active, t.share, t.version";
+
+/// A trainer without a calendar, from [`TRAINER_COLUMNS`].
+pub(super) fn trainer(row: &PgRow) -> Result<TrainerRow, PlatformError> {
+    columns::trainer(decoded(row)?)
+}
+
+/// What a session is selected by: `sessions` as `s`, its purchase as `p`.
+pub(super) const SESSION_COLUMNS: &str =
+    "s.id::text AS id, s.purchase_id::text AS purchase_id, s.trainer_id, p.student_id, s.ordinal,
+     s.local_date::text AS local_date, caravan_second(s.starts_at) AS starts_at, caravan_second(s.ends_at) AS ends_at,
+     p.time_zone, s.status";
+
+/// A session, from [`SESSION_COLUMNS`].
+pub(super) fn session(row: &PgRow) -> Result<Session, PlatformError> {
+    columns::session(decoded(row)?)
+}
+
+/// What a dead letter is selected by.
+pub(super) const DEAD_LETTER_COLUMNS: &str =
+    "id, topic, partition, log_offset, consumer_group, reason, detail, attempts, redrives, key,
+     value, headers, caravan_instant(failed_at) AS failed_at, caravan_instant(redriven_at) AS redriven_at, repaired";
+
+/// A dead letter, from [`DEAD_LETTER_COLUMNS`].
+pub(super) fn dead_letter(row: &PgRow) -> Result<DeadLetter, PlatformError> {
+    columns::dead_letter(decoded(row)?)
+}
+
+/// What a position is selected by.
+pub(super) const POSITION_COLUMNS: &str = "topic, partition, next_offset, topic_id::text AS topic_id";
+
+/// A position, from [`POSITION_COLUMNS`].
+pub(super) fn position(row: &PgRow) -> Result<Position, PlatformError> {
+    columns::position(decoded(row)?)
+}
