@@ -48,6 +48,8 @@ impl Drop for Namespace {
 fn service(name: &str) -> String {
     let set = |prefix: &str| std::env::var(format!("{prefix}{name}")).ok();
     set("CARAVAN_TEST_").or_else(|| set("CARAVAN_")).unwrap_or_else(|| {
-        panic!("CARAVAN_TEST_{name} is not set: scripts/test starts the services, or: eval \"$(scripts/services start)\"")
+        panic!(
+            "CARAVAN_TEST_{name} is not set: scripts/test starts the services, or: eval \"$(scripts/services start)\""
+        )
     })
 }

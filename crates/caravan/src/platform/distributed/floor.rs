@@ -85,6 +85,8 @@ const RECORDS_AT_ONCE: usize = 10_000;
 
 /// Rows, column by column, as texts.
 type Columns = Vec<Vec<Option<String>>>;
+/// Party and key, and the bits that are busy and that start there.
+type Reserved = ((String, i64), (u64, u64));
 
 /// A partition of the run's log, and which of its records the run is about.
 #[derive(Clone, Debug)]
@@ -102,7 +104,7 @@ struct Batch {
     confirmations: Columns,
     allocations: Columns,
     sessions: Columns,
-    reservations: Vec<((String, i64), (u64, u64))>,
+    reservations: Vec<Reserved>,
     outbox: Vec<RecordEvidence>,
     positions: Vec<(String, i64, i64)>,
 }
@@ -330,7 +332,7 @@ async fn advance(target: &mut PgConnection, group: &str, batch: &Batch) -> Resul
 }
 
 /// The rows of reserved time that the batch's allocations took, gathered and sorted.
-fn reservations(batch: &Batch) -> Result<Vec<((String, i64), (u64, u64))>, PlatformError> {
+fn reservations(batch: &Batch) -> Result<Vec<Reserved>, PlatformError> {
     let text = |columns: &Columns, column: usize, row: usize| columns[column][row].clone().unwrap_or_default();
     let confirmed: HashMap<String, String> = (0..length(&batch.purchases))
         .map(|row| (text(&batch.purchases, 1, row), text(&batch.confirmations, 1, row)))
