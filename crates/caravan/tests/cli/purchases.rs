@@ -1,0 +1,143 @@
+//! From payments to sessions, and the lists of both.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::{Place, payment};
+
+#[test]
+fn the_examples_go_from_payments_to_sessions() {
+    let place = Place::with_examples();
+    let purchases = place.run(&["purchases", "list", "--json"]).json_lines();
+    assert_eq!(purchases.len(), 13);
+    assert_eq!(purchases.iter().filter(|row| row["status"] == "scheduled").count(), 12);
+    let fields = [
+        "purchase_id",
+        "payment_id",
+        "item",
+        "student_id",
+        "status",
+        "requested_start_date",
+        "start_date",
+        "sessions_total",
+        "horizon",
+        "trainer_id",
+        "allocated_at",
+        "slots",
+    ];
+    for field in fields {
+        assert!(purchases.iter().all(|row| row.get(field).is_some()), "purchases have no {field}");
+    }
+    let waiting = purchases.iter().find(|row| row["status"] == "waitlisted").unwrap();
+    assert_eq!(
+        (&waiting["trainer_id"], &waiting["allocated_at"], &waiting["slots"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+
+    let asha = purchases.iter().find(|row| row["payment_id"] == "pay_ex_01").unwrap();
+    let id = asha["purchase_id"].as_str().unwrap();
+    let sessions = place.run(&["sessions", "list", "--purchase", id, "--json"]).json_lines();
+    let ordinals: Vec<_> = sessions.iter().map(|row| row["ordinal"].as_u64().unwrap()).collect();
+    assert_eq!(ordinals, (1..=8).collect::<Vec<_>>());
+    assert_eq!(sessions[0]["starts_at"], "2027-02-02T11:30:00Z");
+    assert_eq!(sessions[0]["time_zone"], "Asia/Kolkata");
+
+    let reasons: Vec<_> = place.run(&["dead-letters", "list", "--json"]).json_lines();
+    let mut reasons: Vec<_> = reasons.iter().map(|row| row["reason"].as_str().unwrap()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["conflicting-payment", "invalid-field", "invalid-json"]);
+
+    let shown = place.run(&["purchases", "show", "pay_ex_01"]).ok();
+    assert!(shown.contains("3 of 14 trainers teach python beginner.") && shown.contains("was chosen"), "{shown}");
+    let shown = place.run(&["purchases", "show", "pay_ex_15"]).ok();
+    assert!(shown.contains("is it misspelt?"), "{shown}");
+    assert_eq!(
+        place.run(&["purchases", "show", id, "--json"]).json_lines()[0]["sessions"].as_array().unwrap().len(),
+        8
+    );
+
+    let mut groups = place.run(&["groups", "--json"]).json_lines();
+    assert_eq!(groups.pop(), Some(json!({"outbox": 0})));
+    assert!(groups.iter().all(|row| row["lag"] == 0));
+    assert_eq!(place.run(&["audit", "--json"]).json_lines().iter().filter(|row| row["violations"] == 0).count(), 7);
+}
+
+#[test]
+fn lists_stop_at_their_limit_and_filters_filter() {
+    let place = Place::with_examples();
+    assert_eq!(place.run(&["purchases", "list", "--limit", "2", "--json"]).json_lines().len(), 2);
+    assert_eq!(place.run(&["purchases", "list", "--limit", "2"]).ok().lines().count(), 3);
+    assert_eq!(place.run(&["purchases", "list", "--student", "stu_118", "--json"]).json_lines().len(), 2);
+    assert_eq!(place.run(&["purchases", "list", "--status", "waitlisted", "--json"]).json_lines().len(), 1);
+    let days = ["sessions", "list", "--student", "stu_118", "--from", "2027-02-04", "--until", "2027-02-09", "--json"];
+    let dates: Vec<Value> = place.run(&days).json_lines().iter().map(|row| row["local_date"].clone()).collect();
+    assert_eq!(dates, ["2027-02-04", "2027-02-09"]);
+}
+
+#[test]
+fn whatever_is_confirmed_is_published_and_ends_as_a_purchase_or_a_dead_letter() {
+    let place = Place::new();
+    let large = format!("{{\"payment_id\":\"large\",\"padding\":\"{}\"}}", "x".repeat(300 * 1024));
+    let mut lines = Vec::new();
+    for line in [payment("good").to_string().as_bytes(), b"", b"  \r", b"\xFF\xFE\x00", large.as_bytes(), b"{}"] {
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+    }
+    lines.extend(payment("without a line feed").to_string().as_bytes());
+    assert_eq!(place.fed(&lines, &["purchases", "confirm", "-"]).ok(), "published 5 lines to purchase-confirmed\n");
+    place.run(&["run", "--until-idle"]).ok();
+    assert_eq!(place.run(&["purchases", "list", "--json"]).json_lines().len(), 2);
+    let mut reasons: Vec<Value> =
+        place.run(&["dead-letters", "list", "--json"]).json_lines().iter().map(|row| row["reason"].clone()).collect();
+    reasons.sort_by_key(ToString::to_string);
+    assert_eq!(reasons, ["invalid-field", "invalid-json", "value-too-large"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let place = Place::new();
+    assert!(place.run(&["purchases", "confirm", "absent.jsonl"]).failed(1).contains("absent.jsonl"));
+    assert!(place.run(&["trainers", "import", "absent.csv"]).failed(1).contains("absent.csv"));
+    assert!(!place.path("caravan-data").exists());
+}
+
+#[test]
+fn windows_are_extended_once_for_a_day() {
+    let place = Place::with_examples();
+    let sessions = || place.run(&["sessions", "list", "--student", "stu_118", "--json"]).json_lines().len();
+    let before = sessions();
+    place.run(&["sessions", "extend", "--as-of", "2027-02-20"]).ok();
+    let after = sessions();
+    assert!(after > before, "{before} {after}");
+    let again = place.run(&["sessions", "extend", "--as-of", "2027-02-20"]).ok();
+    assert!(again.contains(": 0 sessions more, 0 completed"), "{again}");
+    place.run(&["sessions", "extend"]).ok();
+    assert_eq!(sessions(), after, "a window is never lowered");
+    place.run(&["audit"]).ok();
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_list_quietly() {
+    let place = Place::with_examples();
+    let mut command = place.command(&["sessions", "list", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn nothing_is_coloured_that_is_not_on_a_terminal() {
+    let place = Place::with_examples();
+    for args in [
+        &["purchases", "list"][..],
+        &["groups"],
+        &["doctor"],
+        &["purchases", "show", "pay_ex_01"],
+        &["run", "--until-idle"],
+    ] {
+        let ran = place.run(args);
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{args:?}");
+    }
+}
