@@ -62,12 +62,13 @@ pub struct Settings {
     pub lead_days: u16,
     pub max_skipped: u16,
     pub cron: String,
+    pub listen: String,
     pub log_format: LogFormat,
     pub log: String,
 }
 
 /// The keys of [`Settings`], in the order of the defaults file.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "data",
     "namespace",
     "postgres_url",
@@ -87,13 +88,14 @@ pub const KEYS: [&str; 21] = [
     "lead_days",
     "max_skipped",
     "cron",
+    "listen",
     "log_format",
     "log",
 ];
 
 /// Keys whose text is taken as it is, even if it looks like a number or a list.
-const TEXT_KEYS: [&str; 8] =
-    ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "kafka_properties", "cron", "log"];
+const TEXT_KEYS: [&str; 9] =
+    ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "kafka_properties", "cron", "listen", "log"];
 
 /// A number's bounds, both inclusive.
 struct Bounds {
@@ -139,6 +141,9 @@ pub struct Overrides {
     /// `--redis`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_url: Option<String>,
+    /// `--listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
     /// `--log-format`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_format: Option<LogFormat>,

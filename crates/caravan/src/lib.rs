@@ -1,12 +1,13 @@
 //! Caravan: turns confirmed payments into scheduled lessons.
 //!
-//! `domain <- platform <- engine <- workers <- app <- cli`: an arrow reads "is used by".
+//! `domain <- platform <- engine <- workers <- app, http <- cli`: an arrow reads "is used by".
 
 pub mod app;
 pub mod audit;
 pub mod bench;
 pub mod config;
 pub mod engine;
+pub mod http;
 pub mod lag;
 pub mod platform;
 pub mod progress;
@@ -14,4 +15,5 @@ pub mod redrive;
 pub mod roster;
 pub mod sample;
 pub mod telemetry;
+pub mod views;
 pub mod workers;

@@ -71,7 +71,7 @@ impl GlobalArgs {
     }
 
     /// What of the settings is given on the command line.
-    pub(crate) fn overrides(&self) -> Overrides {
+    fn overrides(&self) -> Overrides {
         Overrides {
             data: self.data.clone(),
             namespace: self.namespace.clone(),
@@ -79,7 +79,19 @@ impl GlobalArgs {
             kafka_brokers: self.kafka.clone(),
             redis_url: self.redis.clone(),
             log_format: self.log_format.map(LogFormat::from),
+            listen: None,
         }
+    }
+}
+
+impl Cli {
+    /// What the command line sets.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let listen = match &self.command {
+            Command::Run(args) => args.listen.clone(),
+            _ => None,
+        };
+        Overrides { listen, ..self.global.overrides() }
     }
 }
 
@@ -117,7 +129,8 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         caravan run                                   all workers in one process\n  \
         caravan run --workers purchase,allocation     only these\n  \
-        caravan run --until-idle                      leave once everything is handled\n\n\
+        caravan run --until-idle                      leave once everything is handled\n  \
+        caravan run --listen 127.0.0.1:8080           with /healthz, /readyz and /metrics\n\n\
         SIGTERM or SIGINT finish the batch in hand and leave; a second one stops at once. Nothing is lost either way.")]
     Run(RunArgs),
     /// Watch payments become lessons, in a throwaway namespace
@@ -184,6 +197,9 @@ pub(crate) struct RunArgs {
     /// Which workers to run [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::value_parser!(WorkerKind))]
     pub(crate) workers: Vec<WorkerKind>,
+    /// Serve /healthz, /readyz and /metrics there: HOST:PORT, or a port on this machine alone
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
     /// Leave once their lags and the outbox are empty
     #[arg(long)]
     pub(crate) until_idle: bool,

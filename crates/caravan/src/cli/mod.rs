@@ -75,7 +75,7 @@ fn complain(message: &str) {
 }
 
 fn start(cli: Cli, output: &mut Output) -> Result<(), Failure> {
-    let loaded = config::load(cli.global.config_file().as_deref(), &cli.global.overrides())?;
+    let loaded = config::load(cli.global.config_file().as_deref(), &cli.overrides())?;
     let quiet = matches!(cli.command, Command::Demo(_)) && loaded.is_default("log") && progress::is_shown();
     let filter = if quiet { DEMO_LOG } else { loaded.settings.log.as_str() };
     telemetry::start(loaded.settings.log_format, filter).map_err(Failure::Usage)?;

@@ -2,21 +2,16 @@
 
 use caravan::app::App;
 use caravan::config::Settings;
-use caravan::platform::rows::{Purchase, PurchaseFilter, SessionFilter};
+use caravan::platform::rows::{Purchase, PurchaseFilter};
+use caravan::views::{self, PurchaseRow, PurchaseWhole};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
 use caravan_domain::plan::Slot;
-use caravan_domain::purchase::PurchaseStatus;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use serde::Serialize;
-use uuid::Uuid;
 
 use super::args::{ConfirmArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
 use super::failure::Failure;
 use super::input::{Chunk, LINE_BYTES_MAX, Lines};
 use super::output::{List, Output, Row, counted, or_dash, printable};
-use super::sessions::SessionRow;
-use super::{existing, progress, receipt};
+use super::{existing, progress, receipt, sessions};
 use caravan::platform::log::NewRecord;
 
 /// Purchases read at once.
@@ -74,49 +69,6 @@ fn records(app: &App, chunk: &Chunk) -> Vec<NewRecord> {
     chunk.lines.iter().map(record).collect()
 }
 
-#[derive(Serialize)]
-struct PurchaseRow {
-    purchase_id: Uuid,
-    payment_id: String,
-    item: Option<String>,
-    student_id: String,
-    status: PurchaseStatus,
-    requested_start_date: Date,
-    start_date: Option<Date>,
-    sessions_total: u16,
-    horizon: Option<Date>,
-    trainer_id: Option<String>,
-    allocated_at: Option<Timestamp>,
-    slots: Option<Vec<Slot>>,
-    created_at: Timestamp,
-    subject: String,
-    level: String,
-}
-
-impl From<&Purchase> for PurchaseRow {
-    fn from(purchase: &Purchase) -> Self {
-        let confirmation = &purchase.confirmation;
-        let allocation = purchase.allocation.as_ref();
-        Self {
-            purchase_id: purchase.id,
-            payment_id: confirmation.payment_id.clone(),
-            item: confirmation.item.clone(),
-            student_id: confirmation.student.id.clone(),
-            status: purchase.status,
-            requested_start_date: confirmation.plan.start_date,
-            start_date: purchase.start_date,
-            sessions_total: confirmation.plan.sessions,
-            horizon: purchase.horizon,
-            trainer_id: allocation.map(|allocation| allocation.trainer_id.clone()),
-            allocated_at: allocation.map(|allocation| allocation.allocated_at),
-            slots: allocation.map(|allocation| allocation.slots.clone()),
-            created_at: purchase.created_at,
-            subject: confirmation.course.subject.clone(),
-            level: confirmation.course.level.clone(),
-        }
-    }
-}
-
 impl Row for PurchaseRow {
     const COLUMNS: &'static [&'static str] =
         &["PURCHASE", "PAYMENT", "STUDENT", "STATUS", "COURSE", "TRAINER", "START", "SESSIONS", "SLOTS"];
@@ -156,48 +108,14 @@ async fn list(settings: &Settings, args: PurchasesListArgs, output: &mut Output)
     list.finish("no purchases")
 }
 
-#[derive(Serialize)]
-struct PurchaseWhole {
-    #[serde(flatten)]
-    row: PurchaseRow,
-    confirmation: caravan_domain::purchase::Confirmation,
-    allocation_id: Option<Uuid>,
-    skipped: Option<Vec<Date>>,
-    waitlisted_at: Option<Timestamp>,
-    receipt: Option<serde_json::Value>,
-    sessions: Vec<SessionRow>,
-}
-
 async fn show(settings: &Settings, args: PurchaseShowArgs, output: &mut Output) -> Result<(), Failure> {
     let missing =
         || Failure::work(format!("there is no purchase {}; see: caravan purchases list", printable(&args.id)));
     let Some(app) = existing(settings, "nothing to show").await? else { return Err(missing()) };
     let id = purchase_id(&args.id);
     let Some(purchase) = app.platform.store.purchases(&[id]).await?.into_iter().next() else { return Err(missing()) };
-    let whole = whole(&app, &purchase).await?;
+    let whole = views::whole(&*app.platform.store, &purchase).await?;
     if args.json { output.json(&whole) } else { tell(&purchase, &whole, output) }
-}
-
-async fn whole(app: &App, purchase: &Purchase) -> Result<PurchaseWhole, Failure> {
-    let store = &app.platform.store;
-    let allocation = purchase.allocation.as_ref();
-    let waiting = store.waiting(purchase.id).await?;
-    let receipt = match (allocation, &waiting) {
-        (Some(_), _) => store.receipt(purchase.id).await?,
-        (None, Some(waiting)) => Some(waiting.receipt.clone()),
-        (None, None) => None,
-    };
-    let filter = SessionFilter { purchase_id: Some(purchase.id), ..SessionFilter::default() };
-    let sessions = store.list_sessions(&filter, None, usize::from(u16::MAX)).await?;
-    Ok(PurchaseWhole {
-        row: PurchaseRow::from(purchase),
-        confirmation: purchase.confirmation.clone(),
-        allocation_id: allocation.map(|allocation| allocation.id),
-        skipped: allocation.map(|allocation| allocation.skipped.clone()),
-        waitlisted_at: waiting.map(|waiting| waiting.waitlisted_at),
-        receipt: receipt.and_then(|text| serde_json::from_str(&text).ok()),
-        sessions: sessions.into_iter().map(SessionRow::from).collect(),
-    })
 }
 
 fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Result<(), Failure> {
@@ -264,7 +182,7 @@ fn tell_sessions(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output
     let heading = output.heading("Sessions");
     output.line(format!("\n{heading}  {} of {}{until}", whole.sessions.len(), whole.row.sessions_total))?;
     for session in &whole.sessions {
-        output.line(format!("  {}", session.line()))?;
+        output.line(format!("  {}", sessions::line(session)))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use caravan::app::{App, claim_workers};
 use caravan::config::Settings;
 use caravan::engine::{Stats, Stop};
+use caravan::http::{self, Server};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -28,11 +29,18 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failur
     let claim = claim_workers(settings, &workers).await?;
     let stop = Stop::new();
     stop_on_signals(&stop)?;
+    let stats = Arc::new(Stats::default());
+    let server = match settings.listen.as_str() {
+        "" => None,
+        address => Some(listen(address, &workers, &stats, &stop).await?),
+    };
     let Some(app) = App::open_when_reachable(settings, &stop).await? else { return Ok(()) };
+    if let Some(server) = &server {
+        server.opened(&app.platform);
+    }
     if let Err(problem) = app.take_over(&claim).await {
         warn!(%problem, "what an earlier process may have left held stays held until it ends by itself");
     }
-    let stats = Arc::new(Stats::default());
     let options = options(settings, workers.clone(), args.until_idle);
     tokio::select! {
         ended = workers::run(&app.platform, options, &stop, &stats) => ended.map_err(|error| Failure::work(error.to_string()))?,
@@ -46,6 +54,13 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failur
     // Tidying up must not hold up the end: the next start does what is left of it.
     let _ = tokio::time::timeout(CLOSE_MAX, app.close()).await;
     Ok(())
+}
+
+async fn listen(address: &str, workers: &[WorkerKind], stats: &Arc<Stats>, stop: &Stop) -> Result<Server, Failure> {
+    let server = http::serve(address, workers.to_vec(), stats.clone(), stop.clone()).await;
+    let server = server.map_err(|error| Failure::work(error.to_string()))?;
+    info!(address = %server.address, "listening");
+    Ok(server)
 }
 
 /// How workers are run by these settings, under a name of this process alone.

@@ -2,14 +2,13 @@
 
 use caravan::app::App;
 use caravan::config::Settings;
-use caravan::platform::rows::{Session, SessionFilter};
+use caravan::platform::rows::SessionFilter;
+use caravan::views::SessionRow;
 use caravan::workers::cron;
 use caravan_domain::window;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Serialize;
-use uuid::Uuid;
 
 use super::args::{ExtendArgs, SessionsCommand, SessionsListArgs, purchase_id};
 use super::existing;
@@ -26,50 +25,16 @@ pub(crate) async fn run(settings: &Settings, command: SessionsCommand, output: &
     }
 }
 
-/// A session as it is listed.
-#[derive(Serialize)]
-pub(crate) struct SessionRow {
-    session_id: Uuid,
-    purchase_id: Uuid,
-    trainer_id: String,
-    student_id: String,
-    ordinal: u32,
-    local_date: Date,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-    time_zone: String,
-    status: String,
+/// A session in a line, for the page of its purchase.
+pub(crate) fn line(session: &SessionRow) -> String {
+    format!("{:>3}  {}  {}  {}", session.ordinal, local_time(session), session.starts_at, session.status)
 }
 
-impl From<Session> for SessionRow {
-    fn from(session: Session) -> Self {
-        Self {
-            session_id: session.id,
-            purchase_id: session.purchase_id,
-            trainer_id: session.trainer_id,
-            student_id: session.student_id,
-            ordinal: session.ordinal,
-            local_date: session.local_date,
-            starts_at: session.starts_at,
-            ends_at: session.ends_at,
-            time_zone: session.time_zone,
-            status: session.status,
-        }
-    }
-}
-
-impl SessionRow {
-    /// The session in a line, for the page of its purchase.
-    pub(crate) fn line(&self) -> String {
-        format!("{:>3}  {}  {}  {}", self.ordinal, self.local_time(), self.starts_at, self.status)
-    }
-
-    /// When it is for the student, such as `tue 2026-12-01 17:00-18:00`.
-    fn local_time(&self) -> String {
-        let Ok(zone) = TimeZone::get(&self.time_zone) else { return self.local_date.to_string() };
-        let (starts, ends) = (self.starts_at.to_zoned(zone.clone()), self.ends_at.to_zoned(zone));
-        format!("{}-{}", starts.strftime("%a %Y-%m-%d %H:%M"), ends.strftime("%H:%M")).to_lowercase()
-    }
+/// When it is for the student, such as `tue 2026-12-01 17:00-18:00`.
+fn local_time(session: &SessionRow) -> String {
+    let Ok(zone) = TimeZone::get(&session.time_zone) else { return session.local_date.to_string() };
+    let (starts, ends) = (session.starts_at.to_zoned(zone.clone()), session.ends_at.to_zoned(zone));
+    format!("{}-{}", starts.strftime("%a %Y-%m-%d %H:%M"), ends.strftime("%H:%M")).to_lowercase()
 }
 
 impl Row for SessionRow {
@@ -79,7 +44,7 @@ impl Row for SessionRow {
     fn cells(&self) -> Vec<String> {
         vec![
             self.starts_at.to_string(),
-            self.local_time(),
+            local_time(self),
             self.time_zone.clone(),
             self.trainer_id.clone(),
             self.student_id.clone(),

@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::worker::{Outcome, Spec, WorkError, Worker};
-use super::{Policy, RunError, Stop, WorkerStats, batch, positions};
+use super::{Policy, RunError, Stop, WorkerState, WorkerStats, batch, numbers, positions};
 use crate::platform::log::{Fetched, Record, Subscription, TopicPartition};
 use crate::platform::transaction::{CommitError, Transaction};
 use crate::platform::{Platform, PlatformError};
@@ -118,7 +118,7 @@ impl Consumer {
             let look = self.stats.look();
             match self.turn(&mut subscription, &stop).await {
                 Ok(true) => {
-                    self.backoff.reset();
+                    self.goes_on();
                     self.conflicts = 0;
                     if !self.spec.linger.is_zero() {
                         let linger = self.platform.clock.sleep(self.spec.linger);
@@ -126,7 +126,7 @@ impl Consumer {
                     }
                 }
                 Ok(false) => {
-                    self.backoff.reset();
+                    self.goes_on();
                     self.stats.found_nothing(look);
                     if let Some(subscription) = &mut subscription {
                         select(subscription.wait(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
@@ -140,6 +140,14 @@ impl Consumer {
         }
         debug!("[{}] Stopped", self.spec.name);
         Ok(())
+    }
+
+    /// Whatever kept it waiting is over.
+    fn goes_on(&mut self) {
+        self.backoff.reset();
+        if self.stats.state() != WorkerState::Consuming {
+            self.stats.is_now(WorkerState::Consuming);
+        }
     }
 
     /// One turn: join if not joined, look around, handle what there is. Whether there was anything.
@@ -195,6 +203,11 @@ impl Consumer {
         Ok(())
     }
 
+    fn retry(&self) {
+        WorkerStats::add(&self.stats.retries, 1);
+        numbers::retry(&self.spec);
+    }
+
     async fn recover(&mut self, interruption: Interruption, stop: &Stop) -> Result<(), RunError> {
         self.stats.idle.store(false, Ordering::SeqCst);
         match interruption {
@@ -204,14 +217,15 @@ impl Consumer {
             }
             Interruption::Reload => self.placed = false,
             Interruption::LookAgain(what) => {
-                WorkerStats::add(&self.stats.retries, 1);
+                self.retry();
                 self.conflicts += 1;
                 debug!(conflicts = self.conflicts, "[{}] {what}: looking again", self.spec.name);
                 let pause = self.backoff.next_pause().min(self.policy.backoff_min * 4);
                 select(self.platform.clock.sleep(pause), std::pin::pin!(stop.requested())).await;
             }
             Interruption::Environment(problem) => {
-                WorkerStats::add(&self.stats.retries, 1);
+                self.retry();
+                self.stats.is_now(WorkerState::Waiting(problem.clone()));
                 // An acknowledgement may have been lost: where we are is read again.
                 self.placed = false;
                 let _ = self.backoff.pause(&self.platform, stop, &problem, self.spec.name).await;
@@ -251,7 +265,7 @@ impl Consumer {
     /// What nobody asked for and can't be done must not hold up what somebody did ask for. Whether
     /// there is something else to look for.
     fn look_elsewhere(&mut self, why: &str) -> bool {
-        WorkerStats::add(&self.stats.retries, 1);
+        self.retry();
         error!("[{}] work that no record asks for fails, the rest goes on: {why}", self.spec.name);
         self.worker.look_elsewhere()
     }
@@ -284,7 +298,7 @@ impl Consumer {
         parts: &mut Vec<&'a [Record]>,
         stop: &Stop,
     ) -> Result<(), Interruption> {
-        WorkerStats::add(&self.stats.retries, 1);
+        self.retry();
         if let [record] = part {
             return self.settle_alone(record, why, stop).await;
         }
@@ -314,7 +328,7 @@ impl Consumer {
             if stop.is_requested() {
                 return Ok(());
             }
-            WorkerStats::add(&self.stats.retries, 1);
+            self.retry();
             match self.attempt(std::slice::from_ref(record)).await {
                 Ok(()) => {
                     self.failing.clear();
@@ -340,6 +354,8 @@ impl Consumer {
                 self.failing.insert(record.key.clone());
                 WorkerStats::add(&self.stats.records, 1);
                 WorkerStats::add(&self.stats.dead_letters, 1);
+                numbers::records(&self.spec, std::slice::from_ref(record));
+                numbers::dead_letters(&self.spec, &transaction.dead_letters);
                 Ok(())
             }
             Err(AttemptError::Failed(why)) => Err(Interruption::Environment(why)),
@@ -361,6 +377,9 @@ impl Consumer {
         let transaction = batch::transaction(&self.spec, &self.positions, records, outcome, now);
         self.commit(&transaction).await?;
         counts.note(&self.stats);
+        counts.tell(&self.spec, records);
+        numbers::dead_letters(&self.spec, &transaction.dead_letters);
+        numbers::batch(&self.spec, self.platform.clock.now().duration_since(now));
         Ok(())
     }
 
@@ -416,6 +435,18 @@ impl Counts {
             duplicates: outcome.duplicates,
             superseded: outcome.superseded,
             rejected: outcome.rejected.len(),
+        }
+    }
+
+    fn tell(&self, spec: &Spec, records: &[Record]) {
+        numbers::records(spec, records);
+        for (outcome, count) in [
+            ("done", self.done),
+            ("duplicate", self.duplicates),
+            ("superseded", self.superseded),
+            ("dead_letter", self.rejected),
+        ] {
+            numbers::outcome(spec, outcome, count);
         }
     }
 

@@ -22,6 +22,7 @@ mod consumer;
 pub mod cron;
 mod housekeeping;
 mod idle;
+pub mod numbers;
 mod positions;
 pub mod relay;
 pub mod stats;
@@ -31,7 +32,7 @@ pub mod worker;
 pub(crate) use batch::event_record;
 pub use batch::unprompted as batch_transaction;
 pub use positions::LostPosition;
-pub use stats::{Stats, WorkerStats};
+pub use stats::{Stats, WorkerState, WorkerStats};
 pub use stop::Stop;
 
 use worker::{Spec, Worker};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::select;
 
 use super::backoff::Backoff;
-use super::{Policy, RunError, Stats, Stop};
+use super::{Policy, RunError, Stats, Stop, numbers};
 use crate::platform::log::Relayed;
 use crate::platform::store::OutboxClaim;
 use crate::platform::{Platform, PlatformError};
@@ -63,6 +63,7 @@ pub async fn relay_once(
         forget(platform, published).await?;
     }
     drop(hold);
+    numbers::published(&records);
     Ok(records.len())
 }
 

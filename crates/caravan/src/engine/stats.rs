@@ -30,6 +30,18 @@ impl Stats {
     }
 }
 
+/// Where a worker is, for those who ask whether it does its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WorkerState {
+    /// It has not read its positions yet.
+    #[default]
+    Starting,
+    /// It consumes.
+    Consuming,
+    /// The environment keeps it from going on.
+    Waiting(String),
+}
+
 /// Counters of one worker.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
@@ -51,9 +63,19 @@ pub struct WorkerStats {
     pub idle: AtomicBool,
     /// How often there was reason to look again.
     disturbances: AtomicU64,
+    state: Mutex<WorkerState>,
 }
 
 impl WorkerStats {
+    /// Where it is now.
+    pub fn state(&self) -> WorkerState {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn is_now(&self, state: WorkerState) {
+        *self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = state;
+    }
+
     /// A look begins; what it answers with is for [`Self::found_nothing`].
     pub(crate) fn look(&self) -> u64 {
         self.disturbances.load(Ordering::SeqCst)

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, DeadLetter, Position, Purchase, Session, TrainerRow};
+use super::rows::{Allocation, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -255,6 +255,11 @@ pub(super) fn position(columns: PositionColumns) -> Result<Position, PlatformErr
         topic_id: parsed::<Uuid>("topic id", &columns.topic_id)?,
         next_offset: number("next_offset", columns.next_offset)?,
     })
+}
+
+/// What waits in the outbox for a topic: how many rows, and the time of the oldest.
+pub(super) fn outbox_depth((topic, rows, oldest): (String, i64, i64)) -> Result<OutboxDepth, PlatformError> {
+    Ok(OutboxDepth { topic: parsed("topic", &topic)?, rows: number("count", rows)?, oldest: milliseconds(oldest)? })
 }
 
 #[cfg(test)]

@@ -214,6 +214,17 @@ pub struct Totals {
     pub outbox: u64,
 }
 
+/// The unpublished outbox rows of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxDepth {
+    /// Which topic they are for.
+    pub topic: Topic,
+    /// How many.
+    pub rows: u64,
+    /// The time of the oldest of them.
+    pub oldest: Timestamp,
+}
+
 /// Versions of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaVersion {

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
-    Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, RosterChanges, Session, SessionFilter,
-    Totals, TrainerRow, Waiting,
+    Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges, Session,
+    SessionFilter, Totals, TrainerRow, Waiting,
 };
 use super::transaction::{CommitError, Transaction};
 
@@ -98,6 +98,8 @@ pub trait Lists: Send + Sync {
     async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError>;
     /// All stored positions, with their group.
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError>;
+    /// What waits in the outbox, by topic; topics without rows are left out.
+    async fn outbox_depths(&self) -> Result<Vec<OutboxDepth>, PlatformError>;
     /// Numbers of the whole.
     async fn totals(&self) -> Result<Totals, PlatformError>;
 }

@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it: the built program, in directories of its own.
 
 mod dead_letters;
+mod listening;
 mod operating;
 mod purchases;
 mod roster;
@@ -104,8 +105,13 @@ impl Place {
 
     /// Workers in the background, once they have started.
     fn start_workers(&self) -> Running {
+        self.start(&["run"])
+    }
+
+    /// The same, with options.
+    fn start(&self, args: &[&str]) -> Running {
         let log = std::fs::File::create(self.path("run.log")).unwrap();
-        let child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.command(args).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let running = Running { child, log: self.path("run.log") };
         until("the workers have started", || running.log().contains("[CacheWorker] Started"));
         running

@@ -1,3 +1,4 @@
+use caravan::platform::rows::OutboxDepth;
 use caravan::platform::transaction::Transaction;
 use caravan_domain::event::Topic;
 
@@ -17,6 +18,8 @@ pub(crate) async fn rows_come_in_order_until_they_are_forgotten(world: &World) {
     world.beside.store.forget(&ids).await.unwrap();
     assert_eq!(world.here.store.outbox(1).await.unwrap()[0].record, records[10]);
     assert_eq!(world.here.store.totals().await.unwrap().outbox, 690);
+    let (topic, oldest) = (Topic::PurchaseCreated, records[0].timestamp);
+    assert_eq!(world.beside.store.outbox_depths().await.unwrap(), [OutboxDepth { topic, rows: 690, oldest }]);
 
     let all: Vec<_> = world.here.store.outbox(1_000).await.unwrap().iter().map(|row| row.id).collect();
     world.here.store.forget(&all).await.unwrap();

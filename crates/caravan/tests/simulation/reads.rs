@@ -1,15 +1,17 @@
 //! What the simulated store answers: rows put together from the tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
-    Allocation, Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, RosterChanges, Session,
-    SessionFilter, Totals, TrainerRow, Waiting,
+    Allocation, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
+    Session, SessionFilter, Totals, TrainerRow, Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;
+use caravan_domain::event::Topic;
 use caravan_domain::purchase::{PurchaseStatus, folded};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::civil::Date;
@@ -301,6 +303,20 @@ impl Lists for Handle {
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError> {
         self.call("store.all_positions", |state| {
             Ok(state.tables.positions.iter().map(|((group, _), position)| (group.clone(), *position)).collect())
+        })
+        .await
+    }
+
+    async fn outbox_depths(&self) -> Result<Vec<OutboxDepth>, PlatformError> {
+        self.call("store.outbox_depths", |state| {
+            let mut depths: BTreeMap<Topic, OutboxDepth> = BTreeMap::new();
+            for record in state.tables.outbox.iter().map(|pending| &pending.record) {
+                let (topic, oldest) = (record.topic, record.timestamp);
+                let depth = depths.entry(topic).or_insert(OutboxDepth { topic, rows: 0, oldest });
+                depth.rows += 1;
+                depth.oldest = depth.oldest.min(oldest);
+            }
+            Ok(depths.into_values().collect())
         })
         .await
     }

@@ -10,7 +10,7 @@ use crate::platform::columns;
 pub(super) use crate::platform::columns::{
     headers, instant, json, limit, milliseconds, number, parsed, second, stored, topic_partition,
 };
-use crate::platform::rows::{DeadLetter, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &SqliteRow) -> Result<T, PlatformError>
@@ -52,6 +52,11 @@ pub(super) const SESSION_COLUMNS: &str = "s.id, s.purchase_id, s.trainer_id, p.s
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &SqliteRow) -> Result<Session, PlatformError> {
     columns::session(decoded(row)?)
+}
+
+/// What waits in the outbox for a topic, from its name, the rows and the oldest timestamp.
+pub(super) fn outbox_depth(row: &SqliteRow) -> Result<OutboxDepth, PlatformError> {
+    columns::outbox_depth(decoded(row)?)
 }
 
 /// What a dead letter is selected by.

@@ -18,7 +18,8 @@ use super::rows::{
 use crate::platform::PlatformError;
 use crate::platform::columns::{limit as rows_max, number, parsed, second};
 use crate::platform::rows::{
-    Cursor, DeadLetter, DeadLetterFilter, Position, Purchase, PurchaseFilter, Session, SessionFilter, Totals, Waiting,
+    Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session, SessionFilter,
+    Totals, Waiting,
 };
 use crate::platform::store::Lists;
 
@@ -130,6 +131,11 @@ impl Lists for PostgresStore {
         let rows = self.fetch(sqlx::query(AssertSqlSafe(sql))).await?;
         let group = |row| rows::decoded::<(String, i64, i64, String, String)>(row).map(|columns| columns.4);
         rows.iter().map(|row| Ok((group(row)?, rows::position(row)?))).collect()
+    }
+
+    async fn outbox_depths(&self) -> Result<Vec<OutboxDepth>, PlatformError> {
+        const SQL: &str = "SELECT topic, count(*), min(timestamp) FROM outbox GROUP BY topic ORDER BY topic";
+        self.fetch(sqlx::query(SQL)).await?.iter().map(rows::outbox_depth).collect()
     }
 
     async fn totals(&self) -> Result<Totals, PlatformError> {

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use super::errors::platform_error;
 use crate::platform::PlatformError;
 use crate::platform::columns;
-use crate::platform::rows::{DeadLetter, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &PgRow) -> Result<T, PlatformError>
@@ -48,6 +48,11 @@ pub(super) const SESSION_COLUMNS: &str =
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &PgRow) -> Result<Session, PlatformError> {
     columns::session(decoded(row)?)
+}
+
+/// What waits in the outbox for a topic, from its name, the rows and the oldest timestamp.
+pub(super) fn outbox_depth(row: &PgRow) -> Result<OutboxDepth, PlatformError> {
+    columns::outbox_depth(decoded(row)?)
 }
 
 /// What a dead letter is selected by.
