@@ -113,7 +113,9 @@ impl Place {
         let log = std::fs::File::create(self.path("run.log")).unwrap();
         let child = self.command(args).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let running = Running { child, log: self.path("run.log") };
-        until("the workers have started", || running.log().contains("[CacheWorker] Started"));
+        let named = args.iter().skip_while(|arg| **arg != "--workers").nth(1);
+        let workers = named.map_or(4, |names| names.split(',').count());
+        until("the workers have started", || running.log().matches("Worker] Started").count() == workers);
         running
     }
 }
