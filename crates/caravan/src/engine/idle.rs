@@ -36,9 +36,13 @@ pub(crate) async fn watch(
 /// Whether nothing is under way. Two equal looks at the logs with an empty outbox between them:
 /// what one worker emits is seen in the outbox or at a log's end, never in neither.
 async fn is_idle(platform: &Platform, specs: &[Spec], stats: &Stats) -> Result<bool, RunError> {
+    let all_idle = || specs.iter().all(|spec| stats.worker(spec.name).idle.load(Ordering::SeqCst));
     let look = async || -> Result<Option<Vec<u64>>, PlatformError> {
-        let ends = lag_free_ends(platform, specs).await?;
-        Ok(ends.filter(|_| specs.iter().all(|spec| stats.worker(spec.name).idle.load(Ordering::SeqCst))))
+        // Asking the log costs more than asking the workers.
+        if !all_idle() {
+            return Ok(None);
+        }
+        Ok(lag_free_ends(platform, specs).await?.filter(|_| all_idle()))
     };
     let answer = async || -> Result<bool, PlatformError> {
         let Some(before) = look().await? else { return Ok(false) };

@@ -219,22 +219,46 @@ pub(super) fn edges<C: ConsumerContext>(
     options: &KafkaOptions,
     at: Vec<TopicPartition>,
 ) -> Result<BTreeMap<TopicPartition, PartitionState>, KafkaError> {
-    let edge = |at: TopicPartition| {
-        let (topic, partition) = (options.physical(at.topic.name()), at.partition as i32);
-        let begun = Instant::now();
-        loop {
-            match client.fetch_watermarks(&topic, partition, ANSWER_WAIT) {
-                Ok((start, end)) => {
-                    return Ok((at, PartitionState { start: start.unsigned_abs(), end: end.unsigned_abs() }));
-                }
-                Err(error) if is_election(&error) && begun.elapsed() < ELECTION_MAX => {
-                    std::thread::sleep(ELECTION_STEP);
-                }
-                Err(error) => return Err(error),
-            }
+    let starts = offsets(client, options, &at, Offset::Beginning)?;
+    let ends = offsets(client, options, &at, Offset::End)?;
+    Ok(at
+        .into_iter()
+        .zip(starts.into_iter().zip(ends))
+        .map(|(at, (start, end))| (at, PartitionState { start, end }))
+        .collect())
+}
+
+/// The first or the next offset of each of these partitions, in their order, by one question to each broker.
+fn offsets<C: ConsumerContext>(
+    client: &impl Consumer<C>,
+    options: &KafkaOptions,
+    at: &[TopicPartition],
+    which: Offset,
+) -> Result<Vec<u64>, KafkaError> {
+    let mut asked = TopicPartitionList::with_capacity(at.len());
+    for place in at {
+        asked.add_partition_offset(&options.physical(place.topic.name()), place.partition as i32, which)?;
+    }
+    let begun = Instant::now();
+    loop {
+        // Asked by time, the beginning and the end are times of their own (ListOffsets: -2 and -1).
+        let answer = client.offsets_for_times(asked.clone(), ANSWER_WAIT).and_then(|found| {
+            at.iter()
+                .map(|place| offset_in(&found, &options.physical(place.topic.name()), place.partition as i32))
+                .collect()
+        });
+        match answer {
+            Err(error) if is_election(&error) && begun.elapsed() < ELECTION_MAX => std::thread::sleep(ELECTION_STEP),
+            answer => return answer,
         }
-    };
-    at.into_iter().map(edge).collect()
+    }
+}
+
+fn offset_in(found: &TopicPartitionList, topic: &str, partition: i32) -> Result<u64, KafkaError> {
+    let missing = || KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+    let element = found.find_partition(topic, partition).ok_or_else(missing)?;
+    element.error()?;
+    element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()).ok_or_else(missing)
 }
 
 /// Whether a partition has no leader yet, or another than the client believes.
