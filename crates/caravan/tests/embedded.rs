@@ -49,14 +49,16 @@ async fn a_new_directory_simply_works_and_a_missing_one_is_not_made_unasked() {
     assert!(Embedded::open(looking).await.is_ok());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_opens_for_many_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let options = OpenOptions { partitions: Some(3), ..OpenOptions::new(directory.path()) };
-    let opening: Vec<_> = (0..12).map(|_| tokio::spawn(Embedded::open(options.clone()))).collect();
-    for opened in opening {
-        let platform = opened.await.unwrap().unwrap().platform(Arc::new(SystemClock));
-        assert_eq!(platform.log.topics().await.unwrap().len(), Topic::ALL.len());
+    for _ in 0..10 {
+        let directory = tempfile::tempdir().unwrap();
+        let options = OpenOptions { partitions: Some(3), ..OpenOptions::new(directory.path()) };
+        let opening: Vec<_> = (0..12).map(|_| tokio::spawn(Embedded::open(options.clone()))).collect();
+        for opened in opening {
+            let platform = opened.await.unwrap().unwrap().platform(Arc::new(SystemClock));
+            assert_eq!(platform.log.topics().await.unwrap().len(), Topic::ALL.len());
+        }
     }
 }
 

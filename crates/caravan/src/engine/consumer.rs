@@ -129,7 +129,7 @@ impl Consumer {
                     self.goes_on();
                     self.stats.found_nothing(look);
                     if let Some(subscription) = &mut subscription {
-                        select(subscription.wait(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
+                        self.rest(&mut **subscription, &stop).await;
                     }
                 }
                 Err(interruption) => self.recover(interruption, &stop).await?,
@@ -140,6 +140,17 @@ impl Consumer {
         }
         debug!("[{}] Stopped", self.spec.name);
         Ok(())
+    }
+
+    /// Waits until there may be something to do.
+    async fn rest(&mut self, subscription: &mut dyn Subscription, stop: &Stop) {
+        let records = subscription.wait(IDLE_WAIT);
+        let stopped = std::pin::pin!(stop.requested());
+        if self.spec.looks_around {
+            select(select(records, self.platform.store.changed(IDLE_WAIT)), stopped).await;
+        } else {
+            select(records, stopped).await;
+        }
     }
 
     /// Whatever kept it waiting is over.

@@ -25,6 +25,9 @@ pub struct Spec {
     /// How long it lets records gather after a batch: fewer, larger batches for those whose
     /// work nobody waits for.
     pub linger: Duration,
+    /// Whether it may find work that no record tells of whenever the store changes; see
+    /// [`Worker::look_around`].
+    pub looks_around: bool,
 }
 
 /// What a batch leads to. It is committed whole.

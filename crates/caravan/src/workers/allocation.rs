@@ -28,6 +28,7 @@ pub const SPEC: Spec = Spec {
     group: "trainer-allocation-workers",
     topics: &[Topic::PurchaseCreated, Topic::PurchaseCancelled, Topic::TrainerChanged],
     linger: Duration::ZERO,
+    looks_around: true,
 };
 const SOURCE: &str = "/caravan/allocation";
 

@@ -26,6 +26,7 @@ pub const SPEC: Spec = Spec {
         Topic::TrainerChanged,
     ],
     linger: Duration::from_millis(25),
+    looks_around: false,
 };
 
 /// Invalidates. The engine forgets the answers before the position advances, so a crash between

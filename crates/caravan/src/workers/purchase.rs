@@ -23,6 +23,7 @@ pub const SPEC: Spec = Spec {
     group: "purchase-creation-workers",
     topics: &[Topic::PurchaseConfirmed],
     linger: Duration::ZERO,
+    looks_around: false,
 };
 const SOURCE: &str = "/caravan/purchase";
 

@@ -23,6 +23,7 @@ pub const SPEC: Spec = Spec {
     group: "session-scheduling-workers",
     topics: &[Topic::TrainerAllocated, Topic::PurchaseCancelled],
     linger: Duration::ZERO,
+    looks_around: false,
 };
 
 /// Schedules sessions. It acts on the allocation's row, not on the record: a record about an

@@ -1,7 +1,6 @@
-//! A Caravan in a directory of its own.
+//! A Caravan of its own, on whatever ground the tests stand.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use caravan::engine::{self, Policy, Stats, Stop, Work};
 use caravan::lag::lags;
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
-use caravan::platform::embedded::{Embedded, OpenOptions};
 use caravan::platform::log::{FetchLimit, Fetched, NewRecord, Record, TopicPartition};
 use caravan::platform::rows::{DeadLetter, DeadLetterFilter, Purchase, Session, SessionFilter};
 use caravan::roster::{Format, Imported, closures_of, import_closures, import_trainers, trainers_of};
@@ -22,7 +20,8 @@ use caravan_domain::event::{Headers, Topic, payment_id_of};
 use caravan_domain::ids::purchase_id;
 use jiff::Timestamp;
 use serde_json::Value;
-use tempfile::TempDir;
+
+use crate::ground::Ground;
 
 /// When every test begins: a Monday.
 pub(crate) const NOW: &str = "2026-11-23T10:00:00Z";
@@ -55,28 +54,23 @@ impl Clock for SetClock {
     }
 }
 
-/// A data directory, opened, and the clock everybody in it goes by.
+/// A Caravan that nobody else knows of, and the clock everybody in it goes by.
 pub(crate) struct House {
     pub(crate) platform: Platform,
-    pub(crate) embedded: Embedded,
+    pub(crate) ground: Ground,
     pub(crate) policy: Policy,
     clock: Arc<SetClock>,
-    _directory: Option<TempDir>,
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let house = Self::open(OpenOptions::new(directory.path())).await;
-        Self { _directory: Some(directory), ..house }
+        Self::on(Ground::new().await)
     }
 
-    /// One that other tests may know of, too.
-    pub(crate) async fn open(options: OpenOptions) -> Self {
-        let embedded = Embedded::open(OpenOptions { partitions: Some(3), ..options }).await.unwrap();
+    pub(crate) fn on(ground: Ground) -> Self {
         let clock = SetClock::at(NOW);
-        let platform = embedded.platform(clock.clone());
-        Self { platform, embedded, policy: Policy::default(), clock, _directory: None }
+        let platform = ground.platform(clock.clone());
+        Self { platform, ground, policy: Policy::default(), clock }
     }
 
     /// With these trainers on the roster.
@@ -210,14 +204,18 @@ impl House {
         let topics = self.platform.log.topics().await.unwrap();
         let state = topics.into_iter().find(|state| state.topic == topic).unwrap();
         let starts = (0..).zip(&state.partitions);
-        let from = starts.map(|(partition, state)| (TopicPartition { topic, partition }, state.start)).collect();
+        let mut from: BTreeMap<TopicPartition, u64> =
+            starts.map(|(partition, state)| (TopicPartition { topic, partition }, state.start)).collect();
+        let end = |at: &TopicPartition| state.partitions[at.partition as usize].end;
         let limit = FetchLimit { records_max: ALL, bytes_max: usize::MAX };
-        let mut records = loop {
+        let mut records = Vec::new();
+        while from.iter().any(|(at, next)| *next < end(at)) {
             subscription.assigned().await.unwrap();
-            if let Fetched::Records(records) = subscription.fetch(&from, limit).await.unwrap() {
-                break records;
+            if let Fetched::Records(read) = subscription.fetch(&from, limit).await.unwrap() {
+                from.extend(read.iter().map(|record: &Record| (record.at, record.offset + 1)));
+                records.extend(read);
             }
-        };
+        }
         subscription.leave().await;
         records.sort_by_key(|record| (record.at, record.offset));
         records
@@ -232,7 +230,7 @@ impl House {
     }
 
     pub(crate) async fn audited(&self) -> Report {
-        audited(&self.embedded, self.platform.clock.now()).await
+        audited(&self.ground, self.platform.clock.now()).await
     }
 
     /// How every test ends: the outbox is empty, every group has read everything, the dead letters
@@ -252,17 +250,10 @@ impl House {
     }
 }
 
-/// The audit of a data directory at an instant.
-pub(crate) async fn audited(embedded: &Embedded, now: Timestamp) -> Report {
+/// The audit of a ground at an instant.
+pub(crate) async fn audited(ground: &Ground, now: Timestamp) -> Report {
     let options = Options { window_days: 28, lead_days: 1, max_skipped: 2, ids_shown: ALL, now };
-    audit::run(&mut embedded.evidence().await.unwrap(), &options, &Silent).await.unwrap()
-}
-
-/// Opens what a backup has written.
-pub(crate) async fn restored(backup: &Path, directory: &Path) -> House {
-    std::fs::create_dir_all(directory).unwrap();
-    std::fs::copy(backup, directory.join("caravan.db")).unwrap();
-    House::open(OpenOptions::new(directory)).await
+    audit::run(&mut *ground.evidence().await, &options, &Silent).await.unwrap()
 }
 
 fn lines(values: &[Value]) -> String {

@@ -40,15 +40,21 @@ pub(super) async fn version(connection: &mut SqliteConnection) -> Result<SchemaV
 /// processes that do it at once one waits for the other, and a crash leaves it as it was.
 pub(super) async fn prepare(connection: &mut SqliteConnection, file: &Path, migrate: bool) -> Result<(), OpenError> {
     let fail = |error: sqlx::Error| OpenError::of(file, &error);
-    let found = version(connection).await.map_err(fail)?;
+    let mut found = version(connection).await.map_err(fail)?;
+    if found.found == 0
+        && let Err(foreign) = refuse_foreign(connection, file).await
+    {
+        // Between the two looks another process may have made them.
+        found = version(connection).await.map_err(fail)?;
+        if found.found == 0 {
+            return Err(foreign);
+        }
+    }
     if found.found == found.known {
         return same_migrations(connection, file).await;
     }
     if found.found > found.known {
         return Err(OpenError::TooNew { file: file.to_owned(), found: found.found, known: found.known });
-    }
-    if found.found == 0 {
-        refuse_foreign(connection, file).await?;
     }
     if !migrate && found.found < found.known {
         return Err(too_old(file, found));

@@ -23,7 +23,11 @@ const NAMED_TABLES_MAX: usize = 3;
 pub(super) async fn prepare(connection: &mut PgConnection, create: bool, migrate: bool) -> Result<(), OpenError> {
     refuse_old_server(connection).await?;
     if !is_ours(connection).await? {
-        refuse_foreign(connection).await?;
+        let looked = refuse_foreign(connection).await;
+        // Between the two looks another process may have made them.
+        if looked.is_err() && !is_ours(connection).await? {
+            return looked;
+        }
         if !create {
             return Err(OpenError::Missing);
         }

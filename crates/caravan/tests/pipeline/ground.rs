@@ -1,0 +1,45 @@
+//! The ground these tests stand on: a data directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use caravan::platform::Platform;
+use caravan::platform::clock::Clock;
+use caravan::platform::embedded::{Embedded, OpenOptions};
+use caravan::platform::evidence::Evidence;
+use tempfile::TempDir;
+
+/// An opened data directory.
+pub(crate) struct Ground {
+    pub(crate) embedded: Embedded,
+    _directory: Option<TempDir>,
+}
+
+impl Ground {
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ground = Self::open(OpenOptions::new(directory.path())).await;
+        Self { _directory: Some(directory), ..ground }
+    }
+
+    /// One that other tests may know of, too.
+    pub(crate) async fn open(options: OpenOptions) -> Self {
+        let embedded = Embedded::open(OpenOptions { partitions: Some(3), ..options }).await.unwrap();
+        Self { embedded, _directory: None }
+    }
+
+    /// What a backup has written, opened in this directory.
+    pub(crate) async fn restored(backup: &Path, directory: &Path) -> Self {
+        std::fs::create_dir_all(directory).unwrap();
+        std::fs::copy(backup, directory.join("caravan.db")).unwrap();
+        Self::open(OpenOptions::new(directory)).await
+    }
+
+    pub(crate) fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
+        self.embedded.platform(clock)
+    }
+
+    pub(crate) async fn evidence(&self) -> Box<dyn Evidence> {
+        Box::new(self.embedded.evidence().await.unwrap())
+    }
+}

@@ -1,0 +1,28 @@
+//! The pipeline's tests, as they are, on the services.
+
+#[path = "../../pipeline/bounds.rs"]
+mod bounds;
+#[path = "../../pipeline/clocks.rs"]
+mod clocks;
+#[path = "../../pipeline/dead_letters.rs"]
+mod dead_letters;
+#[path = "../../pipeline/matching.rs"]
+mod matching;
+#[path = "../../pipeline/noticing.rs"]
+mod noticing;
+#[path = "../../pipeline/once.rs"]
+mod once;
+#[path = "../../pipeline/records.rs"]
+mod records;
+#[path = "../../pipeline/retention.rs"]
+mod retention;
+#[path = "../../pipeline/skipping.rs"]
+mod skipping;
+#[path = "../../pipeline/summer_time.rs"]
+mod summer_time;
+#[path = "../../pipeline/until_idle.rs"]
+mod until_idle;
+#[path = "../../pipeline/waiting.rs"]
+mod waiting;
+#[path = "../../pipeline/windows.rs"]
+mod windows;
