@@ -97,8 +97,9 @@ async fn observe(
                 Err(tokio::sync::mpsc::error::TryRecvError::Disconnected) => break,
             }
         }
+        let seen = platform.store.changes().await;
         look(platform, &mut out, &mut latencies).await?;
-        platform.store.changed(LOOK_AGAIN).await;
+        platform.store.changed_since(seen, LOOK_AGAIN).await;
     }
     latencies.sort_unstable();
     Ok(latencies)

@@ -116,6 +116,7 @@ impl Consumer {
         let mut subscription: Option<Box<dyn Subscription>> = None;
         while !stop.is_requested() {
             let look = self.stats.look();
+            let seen = if self.spec.looks_around { self.platform.store.changes().await } else { 0 };
             match self.turn(&mut subscription, &stop).await {
                 Ok(true) => {
                     self.goes_on();
@@ -129,7 +130,7 @@ impl Consumer {
                     self.goes_on();
                     self.stats.found_nothing(look);
                     if let Some(subscription) = &mut subscription {
-                        self.rest(&mut **subscription, &stop).await;
+                        self.rest(&mut **subscription, seen, &stop).await;
                     }
                 }
                 Err(interruption) => self.recover(interruption, &stop).await?,
@@ -142,12 +143,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// Waits until there may be something to do.
-    async fn rest(&mut self, subscription: &mut dyn Subscription, stop: &Stop) {
+    /// Waits until there may be something to do; `seen` is what the store had noticed before we looked.
+    async fn rest(&mut self, subscription: &mut dyn Subscription, seen: u64, stop: &Stop) {
         let records = subscription.wait(IDLE_WAIT);
         let stopped = std::pin::pin!(stop.requested());
         if self.spec.looks_around {
-            select(select(records, self.platform.store.changed(IDLE_WAIT)), stopped).await;
+            select(select(records, self.platform.store.changed_since(seen, IDLE_WAIT)), stopped).await;
         } else {
             select(records, stopped).await;
         }

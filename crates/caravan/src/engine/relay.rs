@@ -24,10 +24,11 @@ pub(crate) async fn run(platform: Platform, policy: Policy, stop: Stop, stats: A
     let mut backoff = Backoff::new(&policy, 1_000);
     let mut published = Vec::new();
     while !stop.is_requested() {
+        let seen = platform.store.changes().await;
         match relay_once(&platform, ROWS_MAX, &mut published).await {
             Ok(0) => {
                 backoff.reset();
-                select(platform.store.changed(IDLE_WAIT), std::pin::pin!(stop.requested())).await;
+                select(platform.store.changed_since(seen, IDLE_WAIT), std::pin::pin!(stop.requested())).await;
             }
             Ok(count) => {
                 backoff.reset();

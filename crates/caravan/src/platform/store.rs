@@ -147,8 +147,11 @@ pub trait Store: Reads + Lists {
     async fn release(&self, name: &str, holder: &str) -> Result<(), PlatformError>;
     /// The due time of the cron's last finished run.
     async fn cron_last(&self) -> Result<Option<Timestamp>, PlatformError>;
-    /// Returns when something may have changed in the store, at the latest after `at_most`.
-    async fn changed(&self, at_most: Duration);
+    /// How often something may have changed in the store, as far as this process has noticed. Asked
+    /// before looking, it tells [`changed_since`](Self::changed_since) what was looked at.
+    async fn changes(&self) -> u64;
+    /// Returns when [`changes`](Self::changes) is no longer `seen`, at the latest after `at_most`.
+    async fn changed_since(&self, seen: u64, at_most: Duration);
     /// Whether a transaction can be written now; tells failures of the store from those of a record.
     async fn probe(&self) -> Result<(), PlatformError>;
 }

@@ -255,15 +255,20 @@ pub(crate) async fn changes_of_the_store_wake_from_both_sides(world: &World) {
             store.commit(&purchases(vec![new])).await.unwrap();
             Instant::now()
         });
-        while world.here.store.purchases(&[id]).await.unwrap().is_empty() {
-            world.here.store.changed(Duration::from_secs(10)).await;
+        loop {
+            let seen = world.here.store.changes().await;
+            if !world.here.store.purchases(&[id]).await.unwrap().is_empty() {
+                break;
+            }
+            world.here.store.changed_since(seen, Duration::from_secs(10)).await;
         }
         let late = committing.await.unwrap().elapsed();
         assert!(late < NOTICED_WITHIN, "after {late:?}");
     }
     let began = Instant::now();
     for _ in 0..3 {
-        world.here.store.changed(Duration::from_millis(50)).await;
+        let seen = world.here.store.changes().await;
+        world.here.store.changed_since(seen, Duration::from_millis(50)).await;
     }
     assert!(began.elapsed() < Duration::from_secs(5), "nothing changes, and it returns all the same");
 }

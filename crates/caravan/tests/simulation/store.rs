@@ -130,9 +130,12 @@ impl Store for Handle {
         self.call("store.cron_last", |state| Ok(state.tables.cron_last)).await
     }
 
-    async fn changed(&self, at_most: Duration) {
-        let since = self.state().changes;
-        self.notice(since, at_most).await;
+    async fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
+    async fn changed_since(&self, seen: u64, at_most: Duration) {
+        self.notice(seen, at_most).await;
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

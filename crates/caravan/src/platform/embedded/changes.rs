@@ -7,21 +7,17 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 /// How often the file is looked at for what other processes wrote. One look costs some
 /// microseconds: SQLite compares a counter in shared memory.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// [`Changes::changed`] also answers for changes this long before it was called: between a
-/// caller's read and its call one may have come.
-const OVERLAP: Duration = Duration::from_millis(50);
 
 /// Ticks whenever something may have been written.
 ///
 /// Commits of this process tick at once. What other processes write is seen by a task that starts
 /// when somebody first waits, and ends with this value.
 pub(super) struct Changes {
-    ticks: watch::Sender<Instant>,
+    ticks: watch::Sender<u64>,
     options: SqliteConnectOptions,
     watching: OnceCell<Watching>,
 }
@@ -35,28 +31,33 @@ struct Watching {
 impl Changes {
     /// Watches the database these options open.
     pub(super) fn new(options: SqliteConnectOptions) -> Arc<Self> {
-        let (ticks, _) = watch::channel(Instant::now());
+        let (ticks, _) = watch::channel(0);
         Arc::new(Self { ticks, options, watching: OnceCell::new() })
     }
 
     /// Tells everybody that something was written.
     pub(super) fn tick(&self) {
-        self.ticks.send_replace(Instant::now());
+        self.ticks.send_modify(|count| *count += 1);
     }
 
     /// A receiver that has seen everything up to now.
-    pub(super) async fn subscribe(&self) -> watch::Receiver<Instant> {
+    pub(super) async fn subscribe(&self) -> watch::Receiver<u64> {
         self.watch_others().await;
         self.ticks.subscribe()
     }
 
-    /// Returns after the next change, at the latest after `at_most`.
-    pub(super) async fn changed(&self, at_most: Duration) {
-        let mut ticks = self.subscribe().await;
-        let since = ticks.borrow_and_update().elapsed();
-        let at_most = if since < OVERLAP { at_most.min(OVERLAP - since) } else { at_most };
+    /// How many ticks there have been.
+    pub(super) async fn count(&self) -> u64 {
+        self.watch_others().await;
+        *self.ticks.borrow()
+    }
+
+    /// Returns when that is no longer `seen`, at the latest after `at_most`.
+    pub(super) async fn since(&self, seen: u64, at_most: Duration) {
+        self.watch_others().await;
+        let mut ticks = self.ticks.subscribe();
         // Both ends mean the same to the caller: look again.
-        let _ = tokio::time::timeout(at_most, ticks.changed()).await;
+        let _ = tokio::time::timeout(at_most, ticks.wait_for(|count| *count != seen)).await;
     }
 
     /// Stops looking for what other processes write, and closes the connection that did.
@@ -90,13 +91,13 @@ impl Drop for Changes {
 
 /// Looks until it is stopped. Whatever was written before the first look, and whenever looking
 /// fails, counts as a change: one look too many costs little, one too few keeps work waiting.
-async fn watch_others(options: SqliteConnectOptions, ticks: watch::Sender<Instant>, stop: Arc<Notify>) {
+async fn watch_others(options: SqliteConnectOptions, ticks: watch::Sender<u64>, stop: Arc<Notify>) {
     let mut connection = None;
     let mut seen = None;
     loop {
         let version = version(&options, &mut connection).await;
         if version.is_none() || version != seen {
-            ticks.send_replace(Instant::now());
+            ticks.send_modify(|count| *count += 1);
         }
         seen = version;
         if tokio::time::timeout(LOOK_EVERY, stop.notified()).await.is_ok() {

@@ -10,7 +10,6 @@ use caravan_domain::event::{Topic, partition_for};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::bulk::{Bulk, json_list};
@@ -306,7 +305,7 @@ async fn trim_some(
 struct EmbeddedSubscription {
     store: Arc<EmbeddedStore>,
     topics: Vec<Topic>,
-    ticks: watch::Receiver<Instant>,
+    ticks: watch::Receiver<u64>,
 }
 
 #[async_trait]

@@ -106,8 +106,12 @@ impl Store for EmbeddedStore {
         last.map(|(due,)| rows::parsed("cron.last_due", &due)).transpose()
     }
 
-    async fn changed(&self, at_most: Duration) {
-        self.changes.changed(at_most).await;
+    async fn changes(&self) -> u64 {
+        self.changes.count().await
+    }
+
+    async fn changed_since(&self, seen: u64, at_most: Duration) {
+        self.changes.since(seen, at_most).await;
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

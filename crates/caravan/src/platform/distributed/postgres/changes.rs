@@ -11,19 +11,15 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 /// Commits that follow one another within this time are announced together.
 const ANNOUNCED_WITHIN: Duration = Duration::from_millis(3);
 /// How long to wait before listening is tried again.
 const LISTEN_AGAIN: Duration = Duration::from_millis(500);
-/// [`Changes::changed`] also answers for changes this long before it was called: between a
-/// caller's read and its call one may have come.
-const OVERLAP: Duration = Duration::from_millis(50);
 
 /// Ticks whenever something may have been written.
 pub(super) struct Changes {
-    ticks: watch::Sender<Instant>,
+    ticks: watch::Sender<u64>,
     committed: Arc<Notify>,
     pool: PgPool,
     channel: String,
@@ -33,25 +29,29 @@ pub(super) struct Changes {
 impl Changes {
     /// Watches what is announced on a channel.
     pub(super) fn new(pool: PgPool, channel: String) -> Self {
-        let (ticks, _) = watch::channel(Instant::now());
+        let (ticks, _) = watch::channel(0);
         Self { ticks, committed: Arc::default(), pool, channel, tasks: OnceCell::new() }
     }
 
     /// Tells everybody that something was written.
     pub(super) async fn tick(&self) {
         self.start().await;
-        self.ticks.send_replace(Instant::now());
+        self.ticks.send_modify(|count| *count += 1);
         self.committed.notify_one();
     }
 
-    /// Returns after the next change, at the latest after `at_most`.
-    pub(super) async fn changed(&self, at_most: Duration) {
+    /// How many ticks there have been.
+    pub(super) async fn count(&self) -> u64 {
+        self.start().await;
+        *self.ticks.borrow()
+    }
+
+    /// Returns when that is no longer `seen`, at the latest after `at_most`.
+    pub(super) async fn since(&self, seen: u64, at_most: Duration) {
         self.start().await;
         let mut ticks = self.ticks.subscribe();
-        let since = ticks.borrow_and_update().elapsed();
-        let at_most = if since < OVERLAP { at_most.min(OVERLAP - since) } else { at_most };
         // Both ends mean the same to the caller: look again.
-        let _ = tokio::time::timeout(at_most, ticks.changed()).await;
+        let _ = tokio::time::timeout(at_most, ticks.wait_for(|count| *count != seen)).await;
     }
 
     /// Stops announcing and listening.
@@ -88,19 +88,19 @@ async fn announce(pool: PgPool, channel: String, committed: Arc<Notify>) {
 }
 
 /// Listens until it is stopped. Whenever listening begins or fails, something may have been missed.
-async fn listen(pool: PgPool, channel: String, ticks: watch::Sender<Instant>) {
+async fn listen(pool: PgPool, channel: String, ticks: watch::Sender<u64>) {
     loop {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
             && listener.listen(&channel).await.is_ok()
         {
             loop {
-                ticks.send_replace(Instant::now());
+                ticks.send_modify(|count| *count += 1);
                 if listener.try_recv().await.ok().flatten().is_none() {
                     break;
                 }
             }
         }
-        ticks.send_replace(Instant::now());
+        ticks.send_modify(|count| *count += 1);
         tokio::time::sleep(LISTEN_AGAIN).await;
     }
 }

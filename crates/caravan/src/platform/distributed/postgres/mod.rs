@@ -228,8 +228,12 @@ impl Store for PostgresStore {
         last.map(|(due,)| parsed("cron.last_due", &due)).transpose()
     }
 
-    async fn changed(&self, at_most: Duration) {
-        self.changes.changed(at_most).await;
+    async fn changes(&self) -> u64 {
+        self.changes.count().await
+    }
+
+    async fn changed_since(&self, seen: u64, at_most: Duration) {
+        self.changes.since(seen, at_most).await;
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {
