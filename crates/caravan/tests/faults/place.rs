@@ -48,24 +48,36 @@ impl Ran {
     }
 }
 
-/// A working directory; the data is in `data` below it.
-pub(crate) struct Place(TempDir);
+/// A working directory, and the settings of the Caravan that is used from it.
+pub(crate) struct Place {
+    directory: TempDir,
+    settings: Vec<(&'static str, String)>,
+}
 
 impl Place {
+    /// With its data in `data` below it.
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self::of(vec![("CARAVAN_DATA", "data".to_owned())])
+    }
+
+    pub(crate) fn of(settings: Vec<(&'static str, String)>) -> Self {
+        Self { directory: TempDir::new().unwrap(), settings }
     }
 
     /// With so many trainers who can take many plans each.
     pub(crate) fn with_trainers(count: usize) -> Self {
         let place = Self::new();
-        place.write_lines("roster.jsonl", (0..count).map(|number| trainer(&format!("trn_{number}"), json!({}))));
-        place.run(&["trainers", "import", "roster.jsonl"]).ok();
+        place.employ(count);
         place
     }
 
+    pub(crate) fn employ(&self, count: usize) {
+        self.write_lines("roster.jsonl", (0..count).map(|number| trainer(&format!("trn_{number}"), json!({}))));
+        self.run(&["trainers", "import", "roster.jsonl"]).ok();
+    }
+
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -95,7 +107,7 @@ impl Place {
                 command.env_remove(name);
             }
         }
-        command.current_dir(self.0.path()).env("CARAVAN_DATA", "data").stdin(Stdio::null());
+        command.current_dir(self.directory.path()).envs(self.settings.iter().cloned()).stdin(Stdio::null());
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
@@ -117,13 +129,13 @@ impl Place {
     /// Workers in the background, once all of them have started.
     pub(crate) fn start(&self) -> Running {
         let running = self.spawn(&["run"], &[]);
-        until("the workers have started", || running.log().contains("[CacheWorker] Started"));
+        until("the workers have started", || running.log().matches("Worker] Started").count() >= 4);
         running
     }
 
     /// A command in the background, with these variables.
     pub(crate) fn spawn(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
-        let path = self.path(format!("{}.log", args.join("-")));
+        let path = self.path(format!("{}-{}.log", args.join("-"), uuid::Uuid::new_v4().simple()));
         let log = std::fs::File::create(&path).unwrap();
         let mut command = self.command(args);
         command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
@@ -168,7 +180,11 @@ impl Running {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
-        assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap().success());
+        self.signal("-TERM");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap().success());
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

@@ -6,6 +6,9 @@ mod distributed;
 mod ground;
 #[path = "../pipeline/house.rs"]
 mod house;
+#[path = "../faults/place.rs"]
+#[allow(dead_code)]
+mod place;
 #[path = "../pipeline/sample.rs"]
 mod sample;
 #[path = "../support/services.rs"]

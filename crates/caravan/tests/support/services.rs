@@ -45,7 +45,7 @@ impl Drop for Namespace {
 
 /// What a variable names: `CARAVAN_TEST_…`, so that nothing else of the tests takes it for its own,
 /// or else `CARAVAN_…`.
-fn service(name: &str) -> String {
+pub(crate) fn service(name: &str) -> String {
     let set = |prefix: &str| std::env::var(format!("{prefix}{name}")).ok();
     set("CARAVAN_TEST_").or_else(|| set("CARAVAN_")).unwrap_or_else(|| {
         panic!(

@@ -1,4 +1,10 @@
-//! The pipeline's tests, as they are, on the services.
+//! The pipeline's tests, as they are, on the services; and what can only happen there.
+
+mod instances;
+mod outages;
+mod outside;
+mod positions;
+mod site;
 
 #[path = "../../pipeline/bounds.rs"]
 mod bounds;
