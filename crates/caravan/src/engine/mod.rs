@@ -67,7 +67,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            batch: FetchLimit { records_max: 4_000, bytes_max: 8 << 20 },
+            batch: FetchLimit { records_max: 5_000, bytes_max: 8 << 20 },
             attempts_max: 5,
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(10),
