@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::sample::{payment, trainer};
 
 /// What anything gets before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How often a test looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 

@@ -1,6 +1,6 @@
 //! Payments go in, sessions and dead letters come out, and at the end nothing is left over: the
 //! workers, the cron and the commands in one process, on the embedded platform, with a clock that
-//! is set by hand. All but `backups` runs on the services as well (`tests/services`).
+//! is set by hand. All but `backups` and `matching` runs on the services as well (`tests/services`).
 
 mod backups;
 mod bounds;

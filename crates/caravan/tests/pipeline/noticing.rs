@@ -55,8 +55,22 @@ impl Worker for Dawdler {
     }
 }
 
+/// A busy machine may be late once, a missing wake-up is always.
+const TRIES: usize = 3;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closure_that_comes_between_looking_around_and_reading_is_noticed_at_once() {
+    let mut late = Vec::new();
+    while late.len() < TRIES {
+        match a_closure_is_noticed_after().await {
+            noticed if noticed < NOTICE_MAX => return,
+            noticed => late.push(noticed),
+        }
+    }
+    panic!("noticed after {late:?}");
+}
+
+async fn a_closure_is_noticed_after() -> Duration {
     let off = json!([{ "from": "2026-12-01", "until": "2026-12-08" }]);
     let house = House::with(&[trainer("trn_1", json!({ "time_off": off }))]).await;
     house.pay(&[payment("pay_1", json!({}))]).await;
@@ -80,7 +94,7 @@ async fn a_closure_that_comes_between_looking_around_and_reading_is_noticed_at_o
     };
     let (ran, noticed) = tokio::join!(engine::run(&house.platform, work, &house.policy, &stop, &stats), closing);
     ran.unwrap();
-    assert!(noticed < NOTICE_MAX, "noticed after {noticed:?}");
     house.run().await;
     house.nothing_is_left_over(&[]).await;
+    noticed
 }

@@ -1,4 +1,7 @@
 //! The pipeline's tests, as they are, on the services; and what can only happen there.
+//!
+//! Left out is `matching`: it is about purchases that are decided together, and which records come in one batch is up to
+//! the brokers here.
 
 mod instances;
 mod outages;
@@ -12,8 +15,6 @@ mod bounds;
 mod clocks;
 #[path = "../../pipeline/dead_letters.rs"]
 mod dead_letters;
-#[path = "../../pipeline/matching.rs"]
-mod matching;
 #[path = "../../pipeline/noticing.rs"]
 mod noticing;
 #[path = "../../pipeline/once.rs"]

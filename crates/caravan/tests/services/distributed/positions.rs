@@ -1,13 +1,10 @@
 //! Positions that fit no log any more: said, with what settles them, and never jumped over.
 
-use std::process::Command;
-
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use super::site::Site;
-use crate::place::finished;
 
 fn admin(site: &Site) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", &site.namespace.0.kafka_brokers).create().unwrap()
@@ -48,36 +45,4 @@ async fn a_topic_that_was_made_again_is_noticed_and_a_replay_settles_it() {
     site.place.run(&replay).ok();
     site.place.drain();
     site.accounts_for(40, 2);
-}
-
-#[test]
-fn a_database_restored_to_an_earlier_copy_catches_up_with_the_log() {
-    let site = Site::with_trainers(4);
-    site.pay("a", 20, 1);
-    site.place.drain();
-    let copy = site.place.path("copy.dump");
-    let (url, schema) = (&site.namespace.0.postgres_url, site.namespace.0.namespace.as_deref().unwrap());
-    let run = |command: &mut Command| {
-        let ran = finished(command);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-    };
-    run(Command::new("pg_dump").args(["--format", "custom", "--schema", schema, "--dbname", url, "--file"]).arg(&copy));
-    site.pay("b", 20, 1);
-    site.place.drain();
-    run(Command::new("psql").args([
-        "--quiet",
-        "--dbname",
-        url,
-        "--command",
-        &format!("DROP SCHEMA \"{schema}\" CASCADE"),
-    ]));
-    run(Command::new("pg_restore").args(["--dbname", url]).arg(&copy));
-    assert_eq!(site.place.run(&["purchases", "list", "--json"]).json_lines().len(), 20);
-    site.place.drain();
-    // What was told after the copy is of purchases that are not there yet, or not any more: set aside, and decided anew.
-    let letters = site.place.run(&["dead-letters", "list", "--json"]).json_lines();
-    let (broken, told): (Vec<_>, Vec<_>) = letters.iter().partition(|letter| letter["reason"] == "invalid-field");
-    assert_eq!(broken.len(), 2, "{broken:#?}");
-    assert!(told.iter().all(|letter| letter["reason"] == "unknown-purchase"), "{told:#?}");
-    site.accounts_for(40, letters.len());
 }
