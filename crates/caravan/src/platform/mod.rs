@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod evidence;
 pub mod floor;
 pub mod log;
+mod reservations;
 pub mod rows;
 pub mod store;
 pub mod transaction;

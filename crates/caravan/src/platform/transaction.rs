@@ -1,5 +1,7 @@
 //! Everything a batch does, as one value: a store applies it whole or not at all.
 
+use std::collections::BTreeSet;
+
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::Headers;
 use caravan_domain::plan::Slot;
@@ -250,4 +252,40 @@ pub enum CommitError {
     /// What surrounds us is at fault.
     #[error(transparent)]
     Platform(#[from] PlatformError),
+}
+
+impl CommitError {
+    /// The conflict about things that are no trainer's.
+    pub(super) fn changed(what: impl Into<String>) -> Self {
+        Self::Conflict { what: what.into(), trainers: Vec::new() }
+    }
+
+    /// The conflict about trainers, who must be read again.
+    pub(super) fn trainers_changed(trainers: BTreeSet<String>) -> Self {
+        let what = match trainers.len() {
+            1 => format!("trainer {}", trainers.iter().next().map_or("", String::as_str)),
+            _ => format!("trainers {}", trainers.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        };
+        Self::Conflict { what, trainers: trainers.into_iter().collect() }
+    }
+
+    /// Names the positions of a group that are not where they must be, by what is stored: topic,
+    /// partition, next offset.
+    pub(super) fn positions_moved(group: &str, advances: &[Advance], stored: &[(String, i64, i64)]) -> Self {
+        let found = |advance: &Advance| {
+            let at = |(topic, partition, _): &&(String, i64, i64)| {
+                topic == advance.at.topic.name() && *partition == i64::from(advance.at.partition)
+            };
+            stored.iter().find(at).map(|(_, _, next)| *next)
+        };
+        let moved: Vec<_> = advances
+            .iter()
+            .filter_map(|advance| Some((advance, found(advance)?)))
+            .filter(|(advance, next)| u64::try_from(*next) != Ok(advance.from))
+            .map(|(advance, next)| {
+                format!("{group} {}/{} to {next} (was {})", advance.at.topic, advance.at.partition, advance.from)
+            })
+            .collect();
+        Self::PositionMoved(if moved.is_empty() { format!("{group}'s positions") } else { moved.join(", ") })
+    }
 }

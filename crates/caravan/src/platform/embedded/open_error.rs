@@ -25,7 +25,7 @@ pub enum OpenError {
     #[error("the path {} is not UTF-8: choose another data directory with --data", .0.display())]
     Path(PathBuf),
     /// The file or its directory can't be written.
-    #[error("{} can't be written: give this user the right to write the directory and all files in it, or choose another with --data", .0.display())]
+    #[error("{} can't be written: give this user the right to write the data directory and all files in it, or choose another with --data", .0.display())]
     ReadOnly(PathBuf),
     /// No room.
     #[error("the disk that holds {} is full: free some space and try again", .0.display())]

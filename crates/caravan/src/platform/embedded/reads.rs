@@ -14,14 +14,10 @@ use super::rows::{self, PURCHASE_COLUMNS, PURCHASE_TABLES, TRAINER_COLUMNS};
 use super::sqlite::platform_error;
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
+use crate::platform::reservations::{STUDENT_PARTY, TRAINER_PARTY};
 use crate::platform::rows::{Position, Purchase, RosterChanges, TrainerRow};
 use crate::platform::store::Reads;
 use crate::platform::transaction::COMPLETED_SESSIONS_MAX;
-
-/// The party a trainer's reserved time is kept under.
-pub(super) const TRAINER_PARTY: &str = "trainer:";
-/// The party a student's reserved time is kept under.
-pub(super) const STUDENT_PARTY: &str = "student:";
 
 #[async_trait]
 impl Reads for EmbeddedStore {

@@ -17,14 +17,10 @@ use super::errors::platform_error;
 use super::rows::{self, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, TRAINER_COLUMNS};
 use crate::platform::PlatformError;
 use crate::platform::columns::{limit as rows_max, number, parsed, second};
+use crate::platform::reservations::{STUDENT_PARTY, TRAINER_PARTY};
 use crate::platform::rows::{Position, Purchase, RosterChanges, TrainerRow};
 use crate::platform::store::Reads;
 use crate::platform::transaction::COMPLETED_SESSIONS_MAX;
-
-/// The party a trainer's reserved time is kept under.
-pub(super) const TRAINER_PARTY: &str = "trainer:";
-/// The party a student's reserved time is kept under.
-pub(super) const STUDENT_PARTY: &str = "student:";
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 

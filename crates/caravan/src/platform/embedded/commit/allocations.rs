@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use caravan_domain::purchase::PurchaseStatus;
 use sqlx::SqliteConnection;
 
-use super::{changed, count, purchases};
+use super::{count, purchases};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{PLACE_BITS, instant, json};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
@@ -74,7 +74,7 @@ async fn insert(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> Res
     });
     match bound.await {
         Ok(_) => Ok(()),
-        Err(error) if failure(&error) == Failure::Unique => Err(changed("the allocation of a purchase")),
+        Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the allocation of a purchase")),
         Err(error) => Err(commit_error(error)),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::{changed, count};
+use super::count;
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{instant, stored};
 use crate::platform::embedded::sqlite::commit_error;
@@ -82,5 +82,9 @@ pub(super) async fn mark_redriven(connection: &mut SqliteConnection, redriven: &
         .await
         .map_err(commit_error)?;
     let ids = || redriven.iter().map(|letter| letter.id.to_string()).collect::<Vec<_>>().join(", ");
-    if marked == count(redriven) { Ok(()) } else { Err(changed(format!("one of the dead letters {}", ids()))) }
+    if marked == count(redriven) {
+        Ok(())
+    } else {
+        Err(CommitError::changed(format!("one of the dead letters {}", ids())))
+    }
 }

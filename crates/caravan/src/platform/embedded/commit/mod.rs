@@ -3,8 +3,6 @@
 //! Every effect is a few statements over many rows. What must not have changed since the decision
 //! is part of the statement, and the number of rows it touched tells whether it had.
 
-use std::collections::BTreeSet;
-
 use sqlx::SqliteConnection;
 
 use super::sqlite::commit_error;
@@ -64,20 +62,6 @@ async fn undo(connection: &mut SqliteConnection) -> Result<(), CommitError> {
     sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(commit_error)?;
     sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map_err(commit_error)?;
     Ok(())
-}
-
-/// The conflict about things that are no trainer's.
-fn changed(what: impl Into<String>) -> CommitError {
-    CommitError::Conflict { what: what.into(), trainers: Vec::new() }
-}
-
-/// The conflict about trainers, who must be read again.
-fn trainers_changed(trainers: BTreeSet<String>) -> CommitError {
-    let what = match trainers.len() {
-        1 => format!("trainer {}", trainers.iter().next().map_or("", String::as_str)),
-        _ => format!("trainers {}", trainers.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
-    };
-    CommitError::Conflict { what, trainers: trainers.into_iter().collect() }
 }
 
 /// How many of something were meant.

@@ -85,21 +85,7 @@ async fn moved(
     undo(connection).await?;
     let stored: Vec<(String, i64, i64)> =
         sqlx::query_as(SQL).bind(group).fetch_all(connection).await.map_err(commit_error)?;
-    let found = |advance: &Advance| {
-        let at = |(topic, partition, _): &&(String, i64, i64)| {
-            topic == advance.at.topic.name() && *partition == i64::from(advance.at.partition)
-        };
-        stored.iter().find(at).map(|(_, _, next)| *next)
-    };
-    let moved: Vec<_> = advances
-        .iter()
-        .filter_map(|advance| Some((advance, found(advance)?)))
-        .filter(|(advance, next)| u64::try_from(*next) != Ok(advance.from))
-        .map(|(advance, next)| {
-            format!("{group} {}/{} to {next} (was {})", advance.at.topic, advance.at.partition, advance.from)
-        })
-        .collect();
-    Ok(CommitError::PositionMoved(if moved.is_empty() { format!("{group}'s positions") } else { moved.join(", ") }))
+    Ok(CommitError::positions_moved(group, advances, &stored))
 }
 
 /// Puts positions where people want them.

@@ -7,7 +7,7 @@ use caravan_domain::purchase::PurchaseStatus;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{changed, count};
+use super::count;
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{instant, json};
 use crate::platform::embedded::sqlite::commit_error;
@@ -55,7 +55,7 @@ pub(super) async fn record(connection: &mut SqliteConnection, purchases: &[NewPu
         .map_err(commit_error)?;
     let missing = count(purchases) - recorded;
     if missing > 0 {
-        return Err(changed(format!("{missing} of the purchases to record are there already: they")));
+        return Err(CommitError::changed(format!("{missing} of the purchases to record are there already: they")));
     }
     let confirmed = CONFIRM
         .run(connection, &numbered, |query, (seq, purchase)| query.bind(*seq).bind(json(&purchase.confirmation)));
@@ -90,5 +90,9 @@ pub(super) async fn not_as_decided(
             None => format!("purchase {id} (not there)"),
         })
         .collect();
-    Ok(changed(if words.is_empty() { format!("a purchase that was to become {became}") } else { words.join(", ") }))
+    Ok(CommitError::changed(if words.is_empty() {
+        format!("a purchase that was to become {became}")
+    } else {
+        words.join(", ")
+    }))
 }

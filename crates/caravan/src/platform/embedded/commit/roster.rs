@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use caravan_domain::trainer::{Closure, Trainer};
 use sqlx::SqliteConnection;
 
-use super::{count, trainers, trainers_changed};
+use super::{count, trainers};
 use crate::platform::embedded::bulk::{Bulk, Query, json_list};
 use crate::platform::embedded::rows::json;
 use crate::platform::embedded::sqlite::commit_error;
@@ -56,7 +56,7 @@ async fn add(connection: &mut SqliteConnection, new: &[&TrainerEdit], version: i
         }
     };
     if !there.is_empty() {
-        return Err(trainers_changed(there.into_iter().collect()));
+        return Err(CommitError::trainers_changed(there.into_iter().collect()));
     }
     let added =
         ADD.run(connection, new, |query, edit| terms(query, &edit.trainer, version)).await.map_err(commit_error)?;

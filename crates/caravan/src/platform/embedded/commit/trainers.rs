@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::{count, trainers_changed, undo};
+use super::{count, undo};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::sqlite::commit_error;
 use crate::platform::transaction::{CommitError, TrainerTouch};
@@ -47,5 +47,5 @@ pub(super) async fn not_at(
         // One was named twice: all of them are to be looked at again.
         trainers = read_at.iter().map(|(id, _)| (*id).to_owned()).collect();
     }
-    Ok(trainers_changed(trainers))
+    Ok(CommitError::trainers_changed(trainers))
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{changed, count, purchases};
+use super::{count, purchases};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{PLACE_BITS, second};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
@@ -73,7 +73,7 @@ async fn schedule(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> R
     });
     match scheduled.await {
         Ok(_) => super::completion::note_scheduled(connection, earliest).await,
-        Err(error) if failure(&error) == Failure::Unique => Err(changed("the sessions of a purchase")),
+        Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the sessions of a purchase")),
         Err(error) => Err(commit_error(error)),
     }
 }
@@ -92,5 +92,5 @@ async fn not_as_decided(
     let query = sqlx::query_scalar(SQL).bind(json_list(&ids)).bind(json_list(&untils));
     let found: Vec<String> = query.fetch_all(connection).await.map_err(commit_error)?;
     let named = if found.is_empty() { "a purchase".to_owned() } else { format!("purchase {}", found.join(", ")) };
-    Ok(changed(format!("the window or the allocation of {named}")))
+    Ok(CommitError::changed(format!("the window or the allocation of {named}")))
 }

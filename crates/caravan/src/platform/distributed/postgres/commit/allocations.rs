@@ -3,7 +3,7 @@
 use caravan_domain::purchase::PurchaseStatus;
 use sqlx::PgConnection;
 
-use super::{changed, column, count, purchases};
+use super::{column, count, purchases};
 use crate::platform::columns::{instant, json};
 use crate::platform::distributed::postgres::errors::{Failure, commit_error, failure};
 use crate::platform::transaction::{CommitError, NewAllocation};
@@ -55,7 +55,7 @@ async fn insert(connection: &mut PgConnection, allocations: &[NewAllocation]) ->
         .bind(column(allocations, |allocation| instant(allocation.allocated_at)));
     match query.execute(connection).await {
         Ok(_) => Ok(()),
-        Err(error) if failure(&error) == Failure::Unique => Err(changed("the allocation of a purchase")),
+        Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the allocation of a purchase")),
         Err(error) => Err(commit_error(error)),
     }
 }

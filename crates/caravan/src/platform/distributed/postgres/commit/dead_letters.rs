@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{changed, column, count};
+use super::{column, count};
 use crate::platform::columns::{instant, stored};
 use crate::platform::distributed::postgres::errors::commit_error;
 use crate::platform::transaction::{CommitError, NewDeadLetter, Redriven};
@@ -63,5 +63,9 @@ pub(super) async fn mark_redriven(connection: &mut PgConnection, redriven: &[Red
         .bind(column(redriven, |letter| letter.repaired.as_deref()));
     let marked = query.execute(connection).await.map_err(commit_error)?.rows_affected();
     let ids = || redriven.iter().map(|letter| letter.id.to_string()).collect::<Vec<_>>().join(", ");
-    if marked == count(redriven) { Ok(()) } else { Err(changed(format!("one of the dead letters {}", ids()))) }
+    if marked == count(redriven) {
+        Ok(())
+    } else {
+        Err(CommitError::changed(format!("one of the dead letters {}", ids())))
+    }
 }

@@ -5,8 +5,6 @@
 //! Statements take their locks in the order of the rows' keys, so that two transactions seldom
 //! wait for one another in a circle.
 
-use std::collections::BTreeSet;
-
 use sqlx::{PgConnection, PgPool};
 
 use super::errors::commit_error;
@@ -59,20 +57,6 @@ async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Resu
 async fn undo(connection: &mut PgConnection) -> Result<(), CommitError> {
     sqlx::query("ROLLBACK AND CHAIN").execute(connection).await.map_err(commit_error)?;
     Ok(())
-}
-
-/// The conflict about things that are no trainer's.
-fn changed(what: impl Into<String>) -> CommitError {
-    CommitError::Conflict { what: what.into(), trainers: Vec::new() }
-}
-
-/// The conflict about trainers, who must be read again.
-fn trainers_changed(trainers: BTreeSet<String>) -> CommitError {
-    let what = match trainers.len() {
-        1 => format!("trainer {}", trainers.iter().next().map_or("", String::as_str)),
-        _ => format!("trainers {}", trainers.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
-    };
-    CommitError::Conflict { what, trainers: trainers.into_iter().collect() }
 }
 
 /// How many of something were meant.

@@ -6,7 +6,7 @@ use caravan_domain::purchase::PurchaseStatus;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{changed, column, count};
+use super::{column, count};
 use crate::platform::columns::{instant, json};
 use crate::platform::distributed::postgres::errors::commit_error;
 use crate::platform::transaction::{CommitError, NewPurchase};
@@ -45,7 +45,7 @@ pub(super) async fn record(connection: &mut PgConnection, purchases: &[NewPurcha
     let recorded = query.execute(connection).await.map_err(commit_error)?.rows_affected();
     match count(purchases) - recorded {
         0 => Ok(()),
-        missing => Err(changed(format!("{missing} of the purchases to record are there already: they"))),
+        missing => Err(CommitError::changed(format!("{missing} of the purchases to record are there already: they"))),
     }
 }
 
@@ -75,5 +75,9 @@ pub(super) async fn not_as_decided(
         })
         .collect();
     let became = became.name();
-    Ok(changed(if words.is_empty() { format!("a purchase that was to become {became}") } else { words.join(", ") }))
+    Ok(CommitError::changed(if words.is_empty() {
+        format!("a purchase that was to become {became}")
+    } else {
+        words.join(", ")
+    }))
 }

@@ -1,23 +1,13 @@
 //! Reserved time. The database refuses what is taken already, whoever asks: see the upsert.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::{column, count, trainers_changed, undo};
+use super::{column, count, undo};
 use crate::platform::distributed::postgres::errors::commit_error;
-use crate::platform::distributed::postgres::reads::{STUDENT_PARTY, TRAINER_PARTY};
+use crate::platform::reservations::{Row, conflict, gathered};
 use crate::platform::transaction::{CommitError, NewAllocation};
-
-/// A party's quarter hours of one key, gathered over the transaction.
-#[derive(Clone, Copy, Default)]
-struct Bits {
-    busy: u64,
-    starts: u64,
-}
-
-/// A row to reserve: party, key, and what is taken of it.
-type Row = ((String, i64), Bits);
 
 /// Reserves the time of every allocation, of its trainer and its student.
 pub(super) async fn reserve(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
@@ -40,30 +30,7 @@ pub(super) async fn reserve(connection: &mut PgConnection, allocations: &[NewAll
     if reserved == count(&rows) { Ok(()) } else { Err(taken(connection, allocations, &rows).await?) }
 }
 
-/// The rows to reserve, in the order of the keys, which is the order of the locks.
-fn gathered(allocations: &[NewAllocation]) -> Result<Vec<Row>, CommitError> {
-    let mut rows: BTreeMap<(String, i64), Bits> = BTreeMap::new();
-    for allocation in allocations {
-        for party in parties(allocation) {
-            for time in &allocation.reserved {
-                let bits = rows.entry((party.clone(), time.key)).or_default();
-                if bits.busy & time.busy != 0 {
-                    return Err(trainers_changed(BTreeSet::from([allocation.trainer_id.clone()])));
-                }
-                bits.busy |= time.busy;
-                bits.starts |= time.starts;
-            }
-        }
-    }
-    Ok(rows.into_iter().collect())
-}
-
-fn parties(allocation: &NewAllocation) -> [String; 2] {
-    [format!("{TRAINER_PARTY}{}", allocation.trainer_id), format!("{STUDENT_PARTY}{}", allocation.student_id)]
-}
-
-/// The conflict of reservations that did not go through: the trainers of all allocations that
-/// touch a party whose time was taken before.
+/// Asks whose time was taken before.
 async fn taken(
     connection: &mut PgConnection,
     allocations: &[NewAllocation],
@@ -79,9 +46,5 @@ async fn taken(
         .bind(column(rows, |((_, key), _)| *key))
         .bind(column(rows, |(_, bits)| bits.busy.cast_signed()));
     let taken: BTreeSet<String> = query.fetch_all(connection).await.map_err(commit_error)?.into_iter().collect();
-    let touches_taken =
-        |allocation: &&NewAllocation| taken.is_empty() || parties(allocation).iter().any(|party| taken.contains(party));
-    Ok(trainers_changed(
-        allocations.iter().filter(touches_taken).map(|allocation| allocation.trainer_id.clone()).collect(),
-    ))
+    Ok(conflict(allocations, &taken))
 }

@@ -5,7 +5,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 
-use super::{column, count, trainers, trainers_changed};
+use super::{column, count, trainers};
 use crate::platform::columns::json;
 use crate::platform::distributed::postgres::errors::commit_error;
 use crate::platform::transaction::{CommitError, Effects, TrainerEdit};
@@ -44,7 +44,7 @@ async fn add(connection: &mut PgConnection, new: &[&TrainerEdit], version: i64) 
     let there: Vec<String> =
         sqlx::query_scalar(THERE).bind(&ids).fetch_all(&mut *connection).await.map_err(commit_error)?;
     if !there.is_empty() {
-        return Err(trainers_changed(there.into_iter().collect()));
+        return Err(CommitError::trainers_changed(there.into_iter().collect()));
     }
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
     if distinct.len() != ids.len() {
@@ -55,7 +55,7 @@ async fn add(connection: &mut PgConnection, new: &[&TrainerEdit], version: i64) 
         return Ok(());
     }
     // Somebody else added one of them meanwhile.
-    Err(trainers_changed(ids.into_iter().map(str::to_owned).collect()))
+    Err(CommitError::trainers_changed(ids.into_iter().map(str::to_owned).collect()))
 }
 
 async fn change(connection: &mut PgConnection, known: &[&TrainerEdit], version: i64) -> Result<(), CommitError> {

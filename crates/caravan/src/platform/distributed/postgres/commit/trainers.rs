@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::{column, count, trainers_changed, undo};
+use super::{column, count, undo};
 use crate::platform::distributed::postgres::errors::commit_error;
 use crate::platform::transaction::{CommitError, TrainerTouch};
 
@@ -42,5 +42,5 @@ pub(super) async fn not_at(connection: &mut PgConnection, read_at: &[(&str, i64)
         // One was named twice: all of them are to be looked at again.
         trainers = read_at.iter().map(|(id, _)| (*id).to_owned()).collect();
     }
-    Ok(trainers_changed(trainers))
+    Ok(CommitError::trainers_changed(trainers))
 }

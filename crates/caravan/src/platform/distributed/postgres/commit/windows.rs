@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{changed, column, count, purchases};
+use super::{column, count, purchases};
 use crate::platform::columns::second;
 use crate::platform::distributed::PLACE_BITS;
 use crate::platform::distributed::postgres::errors::{Failure, commit_error, failure};
@@ -66,7 +66,7 @@ async fn schedule(connection: &mut PgConnection, placed: &[Placed<'_>]) -> Resul
         .bind(column(&sessions, |(_, session)| second(session.ends_at)));
     match query.execute(&mut *connection).await {
         Ok(_) => super::completion::note_scheduled(connection, earliest).await,
-        Err(error) if failure(&error) == Failure::Unique => Err(changed("the sessions of a purchase")),
+        Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the sessions of a purchase")),
         Err(error) => Err(commit_error(error)),
     }
 }
@@ -83,5 +83,5 @@ async fn not_as_decided(
     let query = sqlx::query_scalar(SQL).bind(ids).bind(column(windows, |window| window.until.to_string()));
     let found: Vec<String> = query.fetch_all(connection).await.map_err(commit_error)?;
     let named = if found.is_empty() { "a purchase".to_owned() } else { format!("purchase {}", found.join(", ")) };
-    Ok(changed(format!("the window or the allocation of {named}")))
+    Ok(CommitError::changed(format!("the window or the allocation of {named}")))
 }
