@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use caravan_domain::event::Topic;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tracing::{info, warn};
 
 use crate::config::Settings;
@@ -23,7 +25,9 @@ pub use crate::platform::log::Member;
 pub use claim::{Claim, claim_workers, lock_out_workers, remove_namespaces};
 
 /// How long a start waits between two looks for the database.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// What tidying up may take: the next start does what is left of it.
+const CLOSE_MAX: Duration = Duration::from_millis(900);
 
 /// Where everything is.
 enum Topology {
@@ -157,8 +161,8 @@ impl App {
 
     /// Gives everything back, so that nothing is left beside the data. Not needed for anything to
     /// be durable.
-    pub async fn close(self) {
-        match self.topology {
+    async fn close(&self) {
+        match &self.topology {
             Topology::Embedded(embedded, _) => embedded.close().await,
             Topology::Distributed(distributed) => distributed.close().await,
         }
@@ -254,6 +258,19 @@ impl App {
         match &self.topology {
             Topology::Embedded(embedded, _) => Ok(embedded.backup(file).await?),
             Topology::Distributed(_) => Err(AppError::BackupElsewhere),
+        }
+    }
+}
+
+impl Drop for App {
+    /// Closes it. Whoever may read the data directory and not write it can only do so if the last
+    /// process has left nothing beside the database.
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        // Elsewhere nobody could be waited for.
+        if runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
+            let closing = async { tokio::time::timeout(CLOSE_MAX, self.close()).await };
+            let _the_next_start_tidies_up = tokio::task::block_in_place(|| runtime.block_on(closing));
         }
     }
 }

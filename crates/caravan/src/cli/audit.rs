@@ -34,5 +34,6 @@ pub(crate) async fn report(app: &App, settings: &Settings, ids_shown: usize) -> 
     let steps = Steps::default();
     let report = audit::run(evidence.as_mut(), &options, &steps).await;
     steps.clear();
+    evidence.close().await;
     Ok(report?)
 }

@@ -19,8 +19,6 @@ use super::remark;
 
 /// What stopping may take; then it ends in the middle of a batch, which loses nothing.
 const STOP_MAX: Duration = Duration::from_secs(9);
-/// What tidying up may take.
-const CLOSE_MAX: Duration = Duration::from_millis(900);
 /// The exit status of a process that was asked twice to stop.
 const STOPPED_AT_ONCE: i32 = 1;
 
@@ -51,8 +49,6 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failur
     for kind in workers {
         tell(kind, &stats);
     }
-    // Tidying up must not hold up the end: the next start does what is left of it.
-    let _ = tokio::time::timeout(CLOSE_MAX, app.close()).await;
     Ok(())
 }
 

@@ -18,6 +18,8 @@ pub trait Evidence: Send {
     async fn amount(&mut self) -> Result<Amount, PlatformError>;
     /// The topics of the log.
     async fn topics(&mut self) -> Result<Vec<TopicEvidence>, PlatformError>;
+    /// Gives the snapshot back.
+    async fn close(self: Box<Self>);
     /// Records of a partition from an offset on, in order.
     async fn records(&mut self, place: &PartitionPlace, limit: usize) -> Result<Vec<RecordEvidence>, PlatformError>;
     /// Rows that wait to be published, from after this id on, with their ids.

@@ -76,6 +76,14 @@ fn a_full_disk_is_told_and_waited_out() {
     place.nothing_is_left_over(0);
 }
 
+/// What is in a directory, by name.
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// On a directory that can't be written: what would write says so and what to do, what only reads
 /// answers.
 fn refuses_to_write_and_answers(place: &Place, run: impl Fn(&[&str]) -> Ran) {
@@ -97,6 +105,27 @@ fn refuses_to_write_and_answers(place: &Place, run: impl Fn(&[&str]) -> Ran) {
     assert_eq!(doctor.code, Some(1));
     for args in [&["trainers", "list"][..], &["purchases", "list"], &["groups"], &["audit"]] {
         run(args).ok();
+    }
+}
+
+#[test]
+fn a_command_leaves_nothing_beside_the_database() {
+    let place = Place::with_trainers(1);
+    place.write_lines("bad.jsonl", ["{}"]);
+    for args in [
+        &["trainers", "import", "roster.jsonl"][..],
+        &["trainers", "import", "bad.jsonl"],
+        &["purchases", "list"],
+        &["run", "--until-idle"],
+        &["audit"],
+        &["doctor"],
+        &["groups"],
+        &["purchases", "show", "nobody"],
+    ] {
+        place.run(args);
+        let left: Vec<String> =
+            names(&place.path("data")).into_iter().filter(|name| !name.ends_with(".lock")).collect();
+        assert_eq!(left, ["caravan.db"], "after {args:?}");
     }
 }
 

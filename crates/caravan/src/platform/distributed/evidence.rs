@@ -9,7 +9,7 @@ use caravan_domain::event::Headers;
 use futures::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Postgres, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Postgres, Row};
 
 use super::kafka::KafkaEvidence;
 use super::postgres::{PostgresOptions, connect_options, store_error};
@@ -82,6 +82,11 @@ type Read<T> = Result<T, sqlx::Error>;
 
 #[async_trait]
 impl Evidence for DistributedEvidence {
+    async fn close(self: Box<Self>) {
+        // It has only read.
+        let _ = self.connection.close().await;
+    }
+
     async fn amount(&mut self) -> Result<Amount, PlatformError> {
         const SQL: &str = "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM purchases),
                                   (SELECT count(*) FROM parties), (SELECT count(*) FROM sessions)";

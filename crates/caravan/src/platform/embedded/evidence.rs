@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use caravan_domain::event::Headers;
 use futures::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{ConnectOptions, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::Embedded;
-use super::sqlite::{Role, options, platform_error};
+use super::sqlite::{options, platform_error};
 use crate::platform::PlatformError;
 use crate::platform::evidence::{
     AllocationEvidence, Amount, ClosureEvidence, DeadLetterEvidence, Evidence, OutcomeEvidence, PartitionEvidence,
@@ -64,7 +64,7 @@ impl Embedded {
     /// # Errors
     /// If the database can't be read.
     pub async fn evidence(&self) -> Result<EmbeddedEvidence, PlatformError> {
-        let options = options(&self.file, Role::Reader, false)
+        let options = options(&self.file, self.reads_as, false)
             .row_buffer_size(ROW_BUFFER)
             .pragma("query_only", "off")
             .pragma("temp_store", "file")
@@ -93,6 +93,11 @@ type Read<T> = Result<T, sqlx::Error>;
 
 #[async_trait]
 impl Evidence for EmbeddedEvidence {
+    async fn close(self: Box<Self>) {
+        // It has only read.
+        let _ = self.connection.close().await;
+    }
+
     async fn amount(&mut self) -> Result<Amount, PlatformError> {
         let query = sqlx::query(
             "SELECT (SELECT count(*) FROM log_records) + (SELECT count(*) FROM outbox),

@@ -5,6 +5,7 @@
 //! same code. There is no broker, no server and no second file to keep in step with: a backup of
 //! the one file is a backup of all.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +122,7 @@ fn is_namespace(name: &str) -> bool {
 #[derive(Clone)]
 pub struct Embedded {
     file: PathBuf,
+    reads_as: Role,
     store: Arc<EmbeddedStore>,
     log: Arc<EmbeddedLog>,
     cache: Arc<EmbeddedCache>,
@@ -139,16 +141,16 @@ impl Embedded {
         if options.create {
             options.create_directory()?;
         }
-        prepare(&file, &options).await?;
-        let opened = Self::on(file);
+        let reads_as = prepare(&file, &options).await?;
+        let opened = Self::on(file, reads_as);
         if let Some(partitions) = options.partitions {
             opened.log.create_topics(partitions).await?;
         }
         Ok(opened)
     }
 
-    fn on(file: PathBuf) -> Self {
-        let reader = sqlite::options(&file, Role::Reader, false);
+    fn on(file: PathBuf, reads_as: Role) -> Self {
+        let reader = sqlite::options(&file, reads_as, false);
         let store = Arc::new(EmbeddedStore {
             writer: Arc::new(Writer::new(sqlite::options(&file, Role::Writer, false))),
             readers: SqlitePoolOptions::new()
@@ -161,7 +163,7 @@ impl Embedded {
             changes: Changes::new(reader),
         });
         let log = Arc::new(EmbeddedLog::new(Arc::clone(&store)));
-        Self { file, store, log, cache: Arc::new(EmbeddedCache::default()) }
+        Self { file, reads_as, store, log, cache: Arc::new(EmbeddedCache::default()) }
     }
 
     /// The platform on it.
@@ -211,13 +213,29 @@ impl Embedded {
     }
 }
 
-/// Makes sure that there is a database of ours at the file.
-async fn prepare(file: &Path, options: &OpenOptions) -> Result<(), OpenError> {
+/// Makes sure that there is a database of ours at the file; returns how it can be read.
+async fn prepare(file: &Path, options: &OpenOptions) -> Result<Role, OpenError> {
     if !options.create && !file.exists() {
         return Err(OpenError::Missing(file.to_owned()));
     }
+    match prepare_as(Role::Opener, file, options).await {
+        Err(OpenError::ReadOnly(_)) if !options.create && is_whole(file) => {
+            prepare_as(Role::Onlooker, file, options).await.map(|()| Role::Onlooker)
+        }
+        prepared => prepared.map(|()| Role::Reader),
+    }
+}
+
+/// Whether everything is in the database file itself: there is no write-ahead log beside it, as
+/// there would be if a process were using it.
+fn is_whole(file: &Path) -> bool {
+    let log = file.with_extension("db-wal");
+    std::fs::metadata(log).map_or_else(|problem| problem.kind() == ErrorKind::NotFound, |found| found.len() == 0)
+}
+
+async fn prepare_as(role: Role, file: &Path, options: &OpenOptions) -> Result<(), OpenError> {
     let fail = |error: sqlx::Error| OpenError::of(file, &error);
-    let mut connection = sqlite::options(file, Role::Opener, options.create).connect().await.map_err(fail)?;
+    let mut connection = sqlite::options(file, role, options.create).connect().await.map_err(fail)?;
     refuse_old_library(&mut connection).await.map_err(fail)??;
     schema::prepare(&mut connection, file, options.migrate).await?;
     connection.close().await.map_err(fail)

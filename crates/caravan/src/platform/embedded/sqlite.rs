@@ -45,6 +45,9 @@ pub(super) enum Role {
     Reader,
     /// One that looks at a file first: it changes nothing by itself.
     Opener,
+    /// One that reads a file which nobody is writing, where it may write nothing itself, not even
+    /// the files that readers and a writer share.
+    Onlooker,
 }
 
 /// How to open the database file in a role; `create` also makes it.
@@ -70,6 +73,7 @@ pub(super) fn options(file: &Path, role: Role, create: bool) -> SqliteConnectOpt
         Role::Writer => options.journal_mode(SqliteJournalMode::Wal),
         Role::Reader => options.pragma("query_only", "on"),
         Role::Opener => options,
+        Role::Onlooker => options.immutable(true),
     }
 }
 
@@ -174,7 +178,8 @@ pub(super) fn platform_error(error: sqlx::Error) -> PlatformError {
             "the database can't be written: check the permissions of the data directory and its files ({error})"
         )),
         Failure::CantOpen => Environment(format!(
-            "the database file can't be opened: check that the data directory is there and may be read ({error})"
+            "the database file can't be opened: check that the data directory is there, and the permissions of it and its files \
+             ({error})"
         )),
         Failure::Io => Environment(format!("the disk of the data directory fails ({error})")),
         Failure::NoMemory => Environment(format!("no memory left ({error})")),
