@@ -391,7 +391,9 @@ impl Consumer {
         counts.note(&self.stats);
         counts.tell(&self.spec, records);
         numbers::dead_letters(&self.spec, &transaction.dead_letters);
-        numbers::batch(&self.spec, self.platform.clock.now().duration_since(now));
+        let took = self.platform.clock.now().duration_since(now);
+        debug!(records = records.len(), ?took, "[{}] Batch", self.spec.name);
+        numbers::batch(&self.spec, took);
         Ok(())
     }
 

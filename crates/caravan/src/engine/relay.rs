@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use futures::future::select;
 
+use tracing::debug;
+
 use super::backoff::Backoff;
 use super::{Policy, RunError, Stats, Stop, numbers};
 use crate::platform::log::Relayed;
@@ -31,6 +33,7 @@ pub(crate) async fn run(platform: Platform, policy: Policy, stop: Stop, stats: A
                 select(platform.store.changed_since(seen, IDLE_WAIT), std::pin::pin!(stop.requested())).await;
             }
             Ok(count) => {
+                debug!(events = count, "[Relay] Published");
                 backoff.reset();
                 stats.published.fetch_add(count as u64, Ordering::Relaxed);
             }

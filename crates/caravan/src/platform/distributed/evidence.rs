@@ -149,8 +149,7 @@ impl Evidence for DistributedEvidence {
             SELECT p.id::text, p.status, coalesce(c.confirmation, ''), a.id::text
             FROM UNNEST($1::text[]) AS asked (id) JOIN purchases p ON p.id = asked.id::uuid
             LEFT JOIN confirmations c ON c.seq = p.seq
-            LEFT JOIN LATERAL (SELECT id FROM allocations a WHERE a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
-                               AND a.purchase_id = p.id AND a.status = 'active' LIMIT 1) a ON true";
+            LEFT JOIN allocations a ON a.seq >> 16 = p.seq AND a.purchase_id = p.id AND a.status = 'active'";
         // What is no id is nobody's.
         let ids: Vec<&String> = purchase_ids.iter().filter(|id| uuid::Uuid::try_parse(id).is_ok()).collect();
         let read = |row: &PgRow| {
@@ -283,8 +282,8 @@ const ALLOCATIONS: &str = "
     SELECT id::text, purchase_id::text, trainer_id, student_id, status, generation, start_date::text, slots, skipped, receipt,
            caravan_instant(allocated_at)
     FROM allocations WHERE seq IN (
-        SELECT a.seq FROM purchases p JOIN allocations a
-            ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.purchase_id = p.id
+        SELECT a.seq FROM purchases p JOIN LATERAL (
+            SELECT seq FROM allocations WHERE seq > p.seq << 16 AND seq < (p.seq + 1) << 16 AND purchase_id = p.id OFFSET 0) a ON true
         WHERE p.id > $1::uuid AND p.id <= $2::uuid
         UNION ALL SELECT seq FROM astray_allocations WHERE purchase_id > $1::uuid AND purchase_id <= $2::uuid)
     ORDER BY allocations.purchase_id, generation";
@@ -292,8 +291,8 @@ const SESSIONS: &str = "
     SELECT id::text, purchase_id::text, trainer_id, ordinal, local_date::text, caravan_second(starts_at),
            caravan_second(ends_at), status
     FROM sessions WHERE seq IN (
-        SELECT s.seq FROM purchases p JOIN sessions s
-            ON s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16 AND s.purchase_id = p.id
+        SELECT s.seq FROM purchases p JOIN LATERAL (
+            SELECT seq FROM sessions WHERE seq > p.seq << 16 AND seq < (p.seq + 1) << 16 AND purchase_id = p.id OFFSET 0) s ON true
         WHERE p.id > $1::uuid AND p.id <= $2::uuid
         UNION ALL SELECT seq FROM astray_sessions WHERE purchase_id > $1::uuid AND purchase_id <= $2::uuid)
     ORDER BY sessions.purchase_id, ordinal";

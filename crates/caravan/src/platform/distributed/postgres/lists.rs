@@ -118,8 +118,7 @@ impl Lists for PostgresStore {
 
     async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError> {
         const SQL: &str = "SELECT a.receipt FROM purchases p
-                           JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
-                           WHERE p.id = $1 AND a.status = 'active'";
+                           JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active' WHERE p.id = $1";
         let rows = self.fetch(sqlx::query(SQL).bind(purchase_id)).await?;
         rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
     }

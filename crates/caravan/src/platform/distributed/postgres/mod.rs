@@ -129,11 +129,11 @@ impl PostgresStore {
 
     async fn read_outbox(&self, connection: &mut PgConnection, limit: usize) -> Result<Vec<OutboxRow>, PlatformError> {
         const SQL: &str = "
-            WITH oldest AS (SELECT id, coalesce(octet_length(value), 0) + octet_length(headers) AS bytes
-                            FROM outbox ORDER BY id LIMIT $1),
-                 sums AS (SELECT id, sum(bytes) OVER (ORDER BY id) AS bytes, row_number() OVER (ORDER BY id) AS place FROM oldest)
-            SELECT o.id, o.topic, o.key, o.value, o.headers, o.timestamp
-            FROM sums JOIN outbox o ON o.id = sums.id WHERE sums.bytes <= $2 OR sums.place = 1 ORDER BY o.id";
+            SELECT id, topic, key, value, headers, timestamp FROM (
+                SELECT *, sum(coalesce(octet_length(value), 0) + octet_length(headers)) OVER (ORDER BY id) AS bytes,
+                       row_number() OVER (ORDER BY id) AS place
+                FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) AS oldest) AS summed
+            WHERE bytes <= $2 OR place = 1 ORDER BY id";
         let query = sqlx::query(SQL).bind(rows_max(limit)).bind(OUTBOX_BYTES_MAX);
         query.fetch_all(connection).await.map_err(platform_error)?.iter().map(outbox_row).collect()
     }
@@ -145,6 +145,8 @@ pub(super) fn connect_options(options: &PostgresOptions) -> Result<PgConnectOpti
     let connect = connect
         .application_name("caravan")
         .options([("timezone", "UTC"), ("default_transaction_isolation", "read committed")])
+        // One record or thousands: a plan kept for both fits neither, and compiling costs more than it saves.
+        .options([("plan_cache_mode", "force_custom_plan"), ("jit", "off")])
         .disable_statement_logging();
     Ok(match &options.namespace {
         Some(namespace) => connect.options([("search_path", format!("\"{namespace}\""))]),

@@ -22,8 +22,7 @@ pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id::text AS id, p.status, ca
      caravan_instant(a.allocated_at) AS allocated_at, a.start_date::text AS allocation_start, a.slots, a.skipped";
 /// Where a purchase is selected from; `allocations` are joined as `a`, the active one only.
 pub(super) const PURCHASE_TABLES: &str = "purchases p JOIN confirmations c ON c.seq = p.seq
-     LEFT JOIN LATERAL (SELECT * FROM allocations a WHERE a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
-                        AND a.status = 'active' LIMIT 1) a ON true";
+     LEFT JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active'";
 
 /// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
 pub(super) fn purchase(row: &PgRow) -> Result<(i64, Purchase), PlatformError> {

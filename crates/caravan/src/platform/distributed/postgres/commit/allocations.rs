@@ -11,12 +11,14 @@ use crate::platform::transaction::{CommitError, NewAllocation};
 /// Binds trainers to purchases that wait for one.
 pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
     const ALLOCATED: &str = "
-        WITH v AS (SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::bigint[]) AS v (id, start_date, generation)),
-             locked AS MATERIALIZED (SELECT seq FROM purchases WHERE id = ANY($1) ORDER BY seq FOR UPDATE),
+        WITH locked AS MATERIALIZED (
+                 SELECT p.seq, p.status, v.start_date, v.generation
+                 FROM UNNEST($1::uuid[], $2::text[], $3::bigint[]) AS v (id, start_date, generation)
+                 JOIN purchases p ON p.id = v.id ORDER BY p.seq FOR UPDATE OF p),
              gone AS (DELETE FROM waitlist WHERE purchase_id = ANY($1))
-        UPDATE purchases p SET status = 'allocated', start_date = v.start_date::date, generations = v.generation,
+        UPDATE purchases p SET status = 'allocated', start_date = l.start_date::date, generations = l.generation,
                                revision = p.revision + 1
-        FROM v, locked l WHERE p.id = v.id AND l.seq = p.seq AND p.status IN ('created', 'waitlisted')";
+        FROM locked l WHERE p.seq = l.seq AND l.status IN ('created', 'waitlisted')";
     if allocations.is_empty() {
         return Ok(());
     }

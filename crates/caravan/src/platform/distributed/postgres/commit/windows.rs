@@ -15,13 +15,13 @@ type Placed<'a> = (i64, &'a WindowExtension);
 /// Extends windows whose horizon and allocation are still those the decision was made on.
 pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
     const RAISE: &str = "
-        WITH locked AS MATERIALIZED (SELECT seq FROM purchases WHERE seq = ANY($1) ORDER BY seq FOR UPDATE)
-        UPDATE purchases p SET horizon = v.until_date::date, status = 'scheduled', revision = p.revision + 1
-        FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[]) AS v (seq, allocation_id, from_date, until_date)
-        JOIN locked l ON l.seq = v.seq
-        WHERE p.seq = v.seq AND p.horizon IS NOT DISTINCT FROM v.from_date::date AND p.status IN ('allocated', 'scheduled')
-          AND (SELECT a.id FROM allocations a WHERE a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
-               AND a.status = 'active' LIMIT 1) = v.allocation_id";
+        WITH locked AS MATERIALIZED (
+            SELECT p.seq, p.status, p.horizon, v.allocation_id, v.from_date::date, v.until_date::date
+            FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[]) AS v (seq, allocation_id, from_date, until_date)
+            JOIN purchases p ON p.seq = v.seq ORDER BY p.seq FOR UPDATE OF p)
+        UPDATE purchases p SET horizon = l.until_date, status = 'scheduled', revision = p.revision + 1
+        FROM locked l JOIN allocations a ON a.seq >> 16 = l.seq AND a.status = 'active' AND a.id = l.allocation_id
+        WHERE p.seq = l.seq AND l.horizon IS NOT DISTINCT FROM l.from_date AND l.status IN ('allocated', 'scheduled')";
     if windows.is_empty() {
         return Ok(());
     }
