@@ -21,6 +21,10 @@ use crate::platform::log::FetchLimit;
 pub const DEFAULTS: &str = include_str!("caravan.default.toml");
 /// The file that is read if none is named and it is there.
 pub const FILE_NAME: &str = "caravan.toml";
+/// Records of a batch on SQLite unless set: the more rows share a page, the fewer pages are written.
+const BATCH_RECORDS_EMBEDDED: usize = 5_000;
+/// Records of a batch on services unless set: more make nothing faster there, and every worker larger.
+const BATCH_RECORDS_DISTRIBUTED: usize = 500;
 /// What every environment variable of ours begins with.
 pub const ENV_PREFIX: &str = "CARAVAN_";
 /// Characters of a namespace.
@@ -113,7 +117,7 @@ const BOUNDS: [Bounds; 11] = [
     bounds("kafka_replication_factor", |s| s.kafka_replication_factor.into(), 0, 100),
     bounds("partitions", |s| s.partitions.into(), 1, 1_000),
     bounds("log_retention_hours", |s| s.log_retention_hours.into(), 1, 24 * 366 * 10),
-    bounds("batch_records_max", |s| s.batch_records_max as u64, 1, 10_000),
+    bounds("batch_records_max", |s| s.batch_records_max as u64, 0, 10_000),
     bounds("batch_bytes_max", |s| s.batch_bytes_max as u64, 64 * 1024, 256 * 1024 * 1024),
     bounds("attempts_max", |s| s.attempts_max.into(), 1, 1_000),
     bounds("backoff_ms_min", |s| s.backoff_ms_min, 1, 60_000),
@@ -447,7 +451,7 @@ impl Settings {
     /// The numbers the engine works by. `jitter_seed` should differ between processes.
     pub fn policy(&self, jitter_seed: u64) -> Policy {
         Policy {
-            batch: FetchLimit { records_max: self.batch_records_max, bytes_max: self.batch_bytes_max },
+            batch: FetchLimit { records_max: self.batch_records_max(), bytes_max: self.batch_bytes_max },
             attempts_max: self.attempts_max,
             backoff_min: Duration::from_millis(self.backoff_ms_min),
             backoff_max: Duration::from_millis(self.backoff_ms_max),
@@ -458,6 +462,14 @@ impl Settings {
             log_retention: Duration::from_secs(u64::from(self.log_retention_hours) * 3_600),
             partitions: self.partitions,
             jitter_seed,
+        }
+    }
+
+    fn batch_records_max(&self) -> usize {
+        match (self.batch_records_max, self.names_services()) {
+            (0, false) => BATCH_RECORDS_EMBEDDED,
+            (0, true) => BATCH_RECORDS_DISTRIBUTED,
+            (set, _) => set,
         }
     }
 
@@ -546,6 +558,19 @@ mod tests {
         let all = "postgres_url = \"postgres://h/d\"\nkafka_brokers = \"h:9092\"\nredis_url = \"redis://h\"";
         assert!(settings_of(all).unwrap().names_services());
         assert!(!settings_of("").unwrap().names_services());
+    }
+
+    #[test]
+    fn a_batch_is_as_large_as_suits_the_topology_unless_it_is_set() {
+        let services = "postgres_url = \"postgres://h/d\"\nkafka_brokers = \"h:9092\"\nredis_url = \"redis://h\"\n";
+        for (text, records) in [
+            (String::new(), BATCH_RECORDS_EMBEDDED),
+            (services.to_owned(), BATCH_RECORDS_DISTRIBUTED),
+            (format!("{services}batch_records_max = 7"), 7),
+            ("batch_records_max = 7".to_owned(), 7),
+        ] {
+            assert_eq!(settings_of(&text).unwrap().policy(0).batch.records_max, records, "{text}");
+        }
     }
 
     #[test]

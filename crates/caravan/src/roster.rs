@@ -76,9 +76,10 @@ pub async fn import_trainers(platform: &Platform, entries: &[Entry<TrainerPatch>
         if edits.is_empty() {
             return Ok(imported);
         }
-        let now = platform.clock.now();
-        let told = edits.iter().map(|edit| changed(&edit.trainer, roster_version, now).map(event_record));
-        let outbox = told.collect::<Result<_, _>>()?;
+        let (now, epoch) = (platform.clock.now(), platform.store.epoch().await?);
+        let told =
+            |edit: &TrainerEdit| changed(&edit.trainer, roster_version, now).map(|event| event_record(event, epoch));
+        let outbox = edits.iter().map(told).collect::<Result<_, _>>()?;
         let effects = Effects { roster: edits, ..Effects::default() };
         match platform.store.commit(&Transaction { effects, outbox, ..Transaction::default() }).await {
             Ok(()) => return Ok(imported),

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::ids::Epoch;
+
 pub(crate) mod confirmation;
 mod dead_letter;
 pub(crate) mod envelope;
@@ -141,15 +143,19 @@ impl Event {
         })
     }
 
-    /// The record headers of this event in binary mode (CloudEvents Kafka binding section 3.2).
-    pub fn headers(&self) -> Headers {
+    /// The record headers of this event in binary mode (CloudEvents Kafka binding section 3.2), as it
+    /// is told in `epoch`. One that is not the first is named by an extension, `caravanepoch`.
+    pub fn headers(&self, epoch: Epoch) -> Headers {
         let mut headers = Headers::new();
         headers.push_text("ce_specversion", "1.0");
-        headers.push_text("ce_id", self.id.to_string());
+        headers.push_text("ce_id", epoch.event_id(self.id).to_string());
         headers.push_text("ce_source", self.source.as_str());
         headers.push_text("ce_type", self.topic.name());
         headers.push_text("ce_subject", self.key.as_str());
         headers.push_text("ce_time", self.time.to_string());
+        if let Epoch(Some(epoch)) = epoch {
+            headers.push_text("ce_caravanepoch", epoch.to_string());
+        }
         headers.push_text("content-type", "application/json");
         if let Some(traceparent) = &self.traceparent {
             headers.push_text("traceparent", traceparent.as_str());
@@ -188,7 +194,7 @@ mod tests {
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let event = Event::telling(&payload, id, payload.changed_at, "/caravan/roster", Some(parent)).unwrap();
         assert_eq!(event.data, r#"{"trainer_id":"trn_7","roster_version":3,"changed_at":"2026-11-23T10:00:00Z"}"#);
-        let headers = event.headers();
+        let headers = event.headers(Epoch::default());
         let texts: Vec<_> =
             headers.iter().map(|header| (&*header.name, headers.get_text(&header.name).unwrap())).collect();
         assert_eq!(
@@ -207,5 +213,10 @@ mod tests {
         let opened = open(Some(event.data.as_bytes()), &headers).unwrap();
         assert_eq!(opened.id, Some(id.to_string()));
         assert_eq!(TrainerChanged::decode(&opened.data), Ok(payload));
+
+        let epoch = Epoch(Some(Uuid::from_u128(1)));
+        let retold = event.headers(epoch);
+        assert_eq!(retold.get_text("ce_id"), Some(epoch.event_id(id).to_string().as_str()));
+        assert_eq!(retold.get_text("ce_caravanepoch"), Some("00000000-0000-0000-0000-000000000001"));
     }
 }

@@ -31,6 +31,18 @@ pub fn event_id(about: Uuid, happening: &str) -> Uuid {
     Uuid::new_v5(&about, format!("event:{happening}").as_bytes())
 }
 
+/// A stretch of a database's life without a break. One that is put back to an earlier copy decides
+/// again what it has forgotten: what it tells from then on are other events, though about the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epoch(pub Option<Uuid>);
+
+impl Epoch {
+    /// The id of an event that is told in this epoch. In the first one it is the event's own.
+    pub fn event_id(self, id: Uuid) -> Uuid {
+        self.0.map_or(id, |epoch| Uuid::new_v5(&id, format!("epoch:{epoch}").as_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +53,16 @@ mod tests {
         assert_eq!(purchase_id("pay_29QQoUBi66xm2f", None).to_string(), PAYMENT);
         assert_eq!(purchase_id("pay_29QQoUBi66xm2f", Some("second")).to_string(), ITEM);
         assert_eq!(session_id(purchase_id("pay_29QQoUBi66xm2f", None), 1).to_string(), SESSION);
+    }
+
+    #[test]
+    fn an_event_is_another_in_another_epoch_and_the_same_within_one() {
+        let id = event_id(purchase_id("pay_1", None), "purchase-created");
+        let [one, other] = [1, 2].map(|number| Epoch(Some(Uuid::from_u128(number))));
+        assert_eq!(Epoch::default().event_id(id), id);
+        assert_eq!(one.event_id(id), one.event_id(id));
+        assert_ne!(one.event_id(id), id);
+        assert_ne!(one.event_id(id), other.event_id(id));
     }
 
     const PAYMENT: &str = "0160dedd-cca0-578b-8ef9-108c281d0ad2";

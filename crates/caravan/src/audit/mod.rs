@@ -5,7 +5,7 @@
 //! time, and derives its own ids; only so can it find a mistake of theirs.
 //!
 //! It looks at one snapshot, page by page, so it can run beside the workers at any time. Memory
-//! grows with what the retained events tell (32 bytes for each thing told), and with nothing else.
+//! grows with what the retained events tell (40 bytes for each thing told), and with nothing else.
 
 use jiff::Timestamp;
 use jiff::civil::Date;

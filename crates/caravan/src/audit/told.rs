@@ -1,4 +1,4 @@
-//! What the retained events tell, kept small: 32 bytes for each thing told, so that a million
+//! What the retained events tell, kept small: 40 bytes for each thing told, so that a million
 //! sessions fit a few dozen megabytes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,11 +29,13 @@ impl std::fmt::Display for Happening {
     }
 }
 
-/// One thing told: about what, what happened, and by which event.
+/// One thing told: about what, what happened, and by which event. A store that was put back to an
+/// earlier copy tells in another epoch what it has decided again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Statement {
     about: Uuid,
     happening: Happening,
+    epoch: u64,
     event: u64,
 }
 
@@ -91,9 +93,10 @@ impl Told {
         self.dead_letters.binary_search(&digest(record)).is_ok()
     }
 
-    /// Shows each thing that happened and by how many different events it is told.
+    /// Shows each thing that happened and by how many different events of an epoch it is told.
     pub(super) fn each_happening(&self, mut show: impl FnMut(Uuid, Happening, usize)) {
-        let same = |a: &Statement, b: &Statement| (a.about, a.happening) == (b.about, b.happening);
+        let of = |statement: &Statement| (statement.about, statement.happening, statement.epoch);
+        let same = |a: &Statement, b: &Statement| of(a) == of(b);
         for run in self.statements.chunk_by(same) {
             show(run[0].about, run[0].happening, run.len());
         }
@@ -116,9 +119,9 @@ impl Told {
         self.events.push((id, hash_of(&(&record.topic, &record.key, &record.value))));
         let payload = record.value.as_deref().and_then(|value| serde_json::from_slice::<Payload>(value).ok());
         let Some(payload) = payload else { return };
-        let event = hash_of(&id);
+        let (event, epoch) = (hash_of(&id), hash_of(&headers.get_text("ce_caravanepoch")));
         let mut state = |about: Option<Uuid>, happening| {
-            self.statements.extend(about.map(|about| Statement { about, happening, event }));
+            self.statements.extend(about.map(|about| Statement { about, happening, epoch, event }));
         };
         match record.topic.as_str() {
             "purchase-created" => state(payload.purchase_id, Happening::Created),

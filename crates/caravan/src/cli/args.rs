@@ -140,7 +140,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Create the database and the topics, or bring them up to this version
     #[command(after_help = "Examples:\n  caravan migrate\n  caravan --data /var/lib/caravan migrate")]
-    Migrate,
+    Migrate(MigrateArgs),
     /// The topics of the log
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -499,6 +499,13 @@ pub(crate) struct AuditArgs {
     /// Name at most this many offenders of each guarantee [default: 20]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct MigrateArgs {
+    /// The database's files were put back from a copy: tell what is decided again under new event ids
+    #[arg(long)]
+    pub(crate) restored: bool,
 }
 
 #[derive(Args, Clone, Copy, Debug)]

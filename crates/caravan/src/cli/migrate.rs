@@ -3,16 +3,21 @@
 use caravan::app::{App, place};
 use caravan::config::Settings;
 
+use super::args::MigrateArgs;
 use super::failure::Failure;
 use super::output::Output;
 
-pub(crate) async fn run(settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(settings: &Settings, args: MigrateArgs, output: &mut Output) -> Result<(), Failure> {
     let app = App::open(settings).await?;
     let created = app.platform.log.create_topics(settings.partitions).await?;
     let version = app.schema_version().await?.found;
     output.line(format!("the database {} is at schema version {version}", place(settings)))?;
     if !created.is_empty() {
         output.line(format!("created {} topics", created.len()))?;
+    }
+    if args.restored {
+        app.platform.store.begin_epoch().await?;
+        output.line("what is decided from now on is told under new event ids")?;
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
     match command {
         Command::Run(args) => run::run(settings, args).await,
         Command::Demo(args) => demo::run(loaded, args, output).await,
-        Command::Migrate => migrate::run(settings, output).await,
+        Command::Migrate(args) => migrate::run(settings, args, output).await,
         Command::Topics(command) => topics::run(settings, command, output).await,
         Command::Trainers(command) => trainers::run(settings, command, output).await,
         Command::Closures(command) => closures::run(settings, command, output).await,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use caravan_domain::event::{Event, Failure, Origin, Topic, dead_letter_headers, redrives_of};
+use caravan_domain::ids::Epoch;
 use caravan_domain::rejection::Rejection;
 use jiff::Timestamp;
 
@@ -16,13 +17,14 @@ pub(super) fn transaction(
     positions: &BTreeMap<TopicPartition, u64>,
     batch: &[Record],
     outcome: Outcome,
+    epoch: Epoch,
     now: Timestamp,
 ) -> Transaction {
     let mut transaction = Transaction {
         group: spec.group,
         advances: advances(positions, batch),
         effects: outcome.effects,
-        outbox: outcome.events.into_iter().map(event_record).collect(),
+        outbox: outcome.events.into_iter().map(|event| event_record(event, epoch)).collect(),
         dead_letters: Vec::with_capacity(outcome.rejected.len()),
     };
     for (index, rejection) in &outcome.rejected {
@@ -52,10 +54,10 @@ pub(super) fn set_aside_alone(
 }
 
 /// The transaction of work that no record asked for.
-pub fn unprompted(outcome: Outcome) -> Transaction {
+pub fn unprompted(outcome: Outcome, epoch: Epoch) -> Transaction {
     Transaction {
         effects: outcome.effects,
-        outbox: outcome.events.into_iter().map(event_record).collect(),
+        outbox: outcome.events.into_iter().map(|event| event_record(event, epoch)).collect(),
         ..Transaction::default()
     }
 }
@@ -70,10 +72,10 @@ fn advances(positions: &BTreeMap<TopicPartition, u64>, batch: &[Record]) -> Vec<
 }
 
 /// An event as a record, in binary mode.
-pub(crate) fn event_record(event: Event) -> NewRecord {
+pub(crate) fn event_record(event: Event, epoch: Epoch) -> NewRecord {
     NewRecord {
         topic: event.topic,
-        headers: event.headers(),
+        headers: event.headers(epoch),
         timestamp: event.time,
         key: Some(event.key.into_bytes()),
         value: Some(event.data.into_bytes()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use caravan_domain::ids::Epoch;
 use caravan_domain::rejection::{Reason, Rejection};
 use futures::FutureExt;
 use futures::future::select;
@@ -37,6 +38,8 @@ pub(crate) struct Consumer {
     policy: Policy,
     stats: Arc<WorkerStats>,
     positions: BTreeMap<TopicPartition, u64>,
+    /// The epoch of the store that the positions are of.
+    epoch: Epoch,
     /// Whether `positions` are known to be those of the partitions we read.
     placed: bool,
     /// Whether it was told that this worker consumes.
@@ -103,6 +106,7 @@ impl Consumer {
             policy,
             stats,
             positions: BTreeMap::new(),
+            epoch: Epoch::default(),
             placed: false,
             started: false,
             backoff,
@@ -194,6 +198,7 @@ impl Consumer {
     /// Finds out which partitions are ours, and where in them we go on.
     async fn place(&mut self, subscription: &mut dyn Subscription) -> Result<(), Interruption> {
         let assigned = subscription.assigned().await?;
+        self.epoch = self.platform.store.epoch().await?;
         let stored = self.platform.store.positions(self.spec.group).await?;
         let topics = self.platform.log.topics().await?;
         let start = match positions::judge(self.spec.group, &assigned, &topics, &stored) {
@@ -261,7 +266,7 @@ impl Consumer {
         };
         let Some(outcome) = outcome else { return Ok(false) };
         self.stats.idle.store(false, Ordering::SeqCst);
-        match self.commit(&batch::unprompted(outcome)).await {
+        match self.commit(&batch::unprompted(outcome, self.epoch)).await {
             Ok(()) => Ok(true),
             Err(AttemptError::Failed(why)) => Ok(self.look_elsewhere(&why)),
             Err(AttemptError::Interrupted(interruption)) => Err(interruption),
@@ -386,7 +391,7 @@ impl Consumer {
                 AttemptError::Interrupted(error.into())
             })?;
         }
-        let transaction = batch::transaction(&self.spec, &self.positions, records, outcome, now);
+        let transaction = batch::transaction(&self.spec, &self.positions, records, outcome, self.epoch, now);
         self.commit(&transaction).await?;
         counts.note(&self.stats);
         counts.tell(&self.spec, records);

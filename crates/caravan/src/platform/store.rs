@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_domain::allocation::ReservedTime;
+use caravan_domain::ids::Epoch;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -152,6 +153,16 @@ pub trait Store: Reads + Lists {
     async fn changes(&self) -> u64;
     /// Returns when [`changes`](Self::changes) is no longer `seen`, at the latest after `at_most`.
     async fn changed_since(&self, seen: u64, at_most: Duration);
+    /// The epoch it lives in: another one after it was put back to an earlier copy of itself. A store
+    /// that its log is a part of goes back with it, and stays in its first.
+    async fn epoch(&self) -> Result<Epoch, PlatformError> {
+        Ok(Epoch::default())
+    }
+    /// Begins another epoch: for a person who knows that an earlier copy was put back, where the store
+    /// can't notice by itself.
+    async fn begin_epoch(&self) -> Result<(), PlatformError> {
+        Ok(())
+    }
     /// Whether a transaction can be written now; tells failures of the store from those of a record.
     async fn probe(&self) -> Result<(), PlatformError>;
 }

@@ -34,9 +34,10 @@ impl ExtendWindows {
         loop {
             let due = platform.store.windows_due(target.today, target.window_days, after, limit).await?;
             let Some(last) = due.last().map(|purchase| purchase.id) else { return Ok(extended) };
+            let epoch = platform.store.epoch().await?;
             let outcome = extensions(&due, target, platform.clock.now()).map_err(broken)?;
             let windows = outcome.effects.windows.len();
-            match platform.store.commit(&batch_transaction(outcome)).await {
+            match platform.store.commit(&batch_transaction(outcome, epoch)).await {
                 Ok(()) => {
                     extended += windows;
                     (after, limit) = (Some(last), BATCH);

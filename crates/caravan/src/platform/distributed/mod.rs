@@ -91,7 +91,9 @@ impl Distributed {
         let setting = |problem: PlatformError| OpenError::Setting(problem.to_string());
         let cache = Arc::new(RedisCache::open(&options.redis_url, options.namespace.as_deref()).map_err(setting)?);
         let store = Arc::new(PostgresStore::open(&options.postgres()).await?);
-        let log = Arc::new(KafkaLog::open(options.kafka(), Marks::new(store.pool.clone())).map_err(setting)?);
+        let log = Arc::new(
+            KafkaLog::open(options.kafka(), Marks::new(store.pool.clone()), store.presence.clone()).map_err(setting)?,
+        );
         Ok(Self { options, store, log, cache })
     }
 
@@ -117,12 +119,17 @@ impl Distributed {
         Ok(format!("PostgreSQL {}", self.store.server_version().await?))
     }
 
-    /// The members of these groups, as far as the brokers tell.
+    /// The members of these groups: as the brokers tell, and of those they tell nothing of, as the
+    /// database knows.
     ///
     /// # Errors
-    /// If no broker answers.
+    /// If no broker answers, or the database doesn't.
     pub async fn members(&self, groups: &[&str]) -> Result<Vec<Member>, PlatformError> {
-        self.log.members(groups).await
+        let mut members = self.log.members(groups).await?;
+        let is_silent = |group: &&str| !members.iter().any(|member| member.group == **group);
+        let silent: Vec<&str> = groups.iter().copied().filter(is_silent).collect();
+        members.extend(self.store.members(&silent).await?);
+        Ok(members)
     }
 
     /// A snapshot of everything as it is now, for an audit.

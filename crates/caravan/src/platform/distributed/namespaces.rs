@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
 use super::kafka::{KafkaLog, Marks};
+use super::postgres::Presence;
 use super::postgres::{OpenError, PostgresOptions, connect_options};
 use super::{Distributed, DistributedOptions};
 
@@ -54,7 +55,7 @@ async fn remove(options: &DistributedOptions, namespace: &str, connection: &mut 
     let options = DistributedOptions { namespace: Some(namespace.to_owned()), ..options.clone() };
     let failed = |problem: crate::platform::PlatformError| OpenError::Unreachable(problem.to_string());
     let pool = sqlx::postgres::PgPoolOptions::new().connect_lazy_with(connect_options(&options.postgres())?);
-    let log = Arc::new(KafkaLog::open(options.kafka(), Marks::new(pool)).map_err(failed)?);
+    let log = Arc::new(KafkaLog::open(options.kafka(), Marks::new(pool), Presence::default()).map_err(failed)?);
     log.delete_topics().await.map_err(failed)?;
     let sql = format!("DROP SCHEMA \"{namespace}\" CASCADE");
     sqlx::query(AssertSqlSafe(sql)).execute(connection).await?;

@@ -7,6 +7,7 @@ mod instances;
 mod outages;
 mod outside;
 mod positions;
+mod restores;
 mod site;
 
 #[path = "../../pipeline/bounds.rs"]

@@ -13,13 +13,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::edges::edges;
 use super::marks::Marks;
 use super::publish::Publisher;
-use super::reader;
 use super::records::platform_error;
 use super::settings::{ANSWER_WAIT, KafkaOptions};
 use super::subscription::KafkaSubscription;
 use crate::platform::PlatformError;
+use crate::platform::distributed::postgres::Presence;
 use crate::platform::log::{Log, Member, NewRecord, PartitionState, Subscription, TopicPartition, TopicState};
 
 /// How long the brokers may take to make a new topic ready.
@@ -31,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct KafkaLog {
     options: KafkaOptions,
     marks: Marks,
+    presence: Presence,
     asking: Arc<BaseConsumer>,
     admin: AdminClient<DefaultClientContext>,
     publisher: Publisher,
@@ -43,12 +45,12 @@ impl KafkaLog {
     ///
     /// # Errors
     /// If the settings can't be used.
-    pub fn open(options: KafkaOptions, marks: Marks) -> Result<Self, PlatformError> {
+    pub fn open(options: KafkaOptions, marks: Marks, presence: Presence) -> Result<Self, PlatformError> {
         let broken = |error: KafkaError| platform_error(&error);
         let asking = Arc::new(options.asking().create().map_err(broken)?);
         let admin = options.asking().create().map_err(broken)?;
         let publisher = Publisher::new(&options).map_err(broken)?;
-        Ok(Self { options, marks, asking, admin, publisher, counts: Mutex::default() })
+        Ok(Self { options, marks, presence, asking, admin, publisher, counts: Mutex::default() })
     }
 
     /// How it was opened.
@@ -90,7 +92,7 @@ impl KafkaLog {
         at: Vec<TopicPartition>,
     ) -> Result<BTreeMap<TopicPartition, PartitionState>, PlatformError> {
         let options = self.options.clone();
-        self.ask(move |asking| reader::edges(asking, &options, at)).await
+        self.ask(move |asking| edges(asking, &options, at)).await
     }
 
     async fn create(&self, missing: &[Topic], partitions: u32) -> Result<(), PlatformError> {
@@ -227,7 +229,8 @@ impl Log for KafkaLog {
     }
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError> {
-        let subscription = KafkaSubscription::join(&self.options, self.marks.clone(), group, topics)?;
+        let subscription =
+            KafkaSubscription::join(&self.options, self.marks.clone(), self.presence.enter(group), group, topics)?;
         Ok(Box::new(subscription))
     }
 

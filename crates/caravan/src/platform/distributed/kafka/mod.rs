@@ -6,6 +6,7 @@
 //! and belongs to no group.
 
 mod admin;
+mod edges;
 mod evidence;
 mod marks;
 mod membership;

@@ -1,47 +1,106 @@
 //! Reading on from given offsets, in the order of the records' times.
+//!
+//! Every partition has a queue of its own in the client, which fetches ahead of each no more than
+//! [`PREFETCH_KIB`](super::settings): so the earliest record is found by looking at the first of
+//! each, and one that is far behind can't fill the memory with the others.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caravan_domain::event::Topic;
+use futures::FutureExt;
+use futures::future::{select, select_all};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use rdkafka::consumer::{Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::edges::edges;
 use super::records::{platform_error, record};
-use super::settings::{ANSWER_WAIT, KafkaOptions};
+use super::settings::KafkaOptions;
 use crate::platform::PlatformError;
 use crate::platform::log::{FetchLimit, PartitionState, Record, TopicPartition};
 
 /// How long a partition that has more, and has not sent any of it yet, holds up the others.
 const HELD_UP_MAX: Duration = Duration::from_secs(3);
-/// How long to wait for a record when some may be on their way.
-const NEXT_WAIT: Duration = Duration::from_millis(20);
 
-/// How long a new leader of a partition is waited for.
-const ELECTION_MAX: Duration = Duration::from_secs(5);
-const ELECTION_STEP: Duration = Duration::from_millis(30);
+/// What hears of the client. That a partition is at its end is an error to it: nothing to be loud about.
+struct Quiet;
 
-/// What stands on a partition, as far as it has come.
-#[derive(Debug, Default)]
-struct Queue {
-    records: VecDeque<Record>,
-    bytes: usize,
+impl ClientContext for Quiet {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, "{message}");
+    }
+
+    fn error(&self, problem: KafkaError, reason: &str) {
+        tracing::trace!(%problem, reason, "Kafka");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// A partition, as far as it has come.
+struct Partition {
+    at: TopicPartition,
+    queue: StreamPartitionQueue<Quiet>,
+    /// The first record that is not handed out, once it has come.
+    next: Option<Record>,
     /// The offset after the last record handed out, or where reading began.
     handed: u64,
     /// The offset after the last record that came.
     came: u64,
     /// Where the partition ended when reading began: up to there its records are known to come.
     end: u64,
+    /// All that was there has come, even if no record stands right before the end.
+    at_end: bool,
+    /// The offset that is asked for is not there.
+    out_of_range: bool,
+}
+
+impl Partition {
+    /// Whether it is known to have records of which none has come.
+    fn is_held_up(&self) -> bool {
+        self.next.is_none() && self.came < self.end && !self.at_end && !self.out_of_range
+    }
+
+    /// Returns when its next record is there, or known not to come.
+    async fn arrive(&mut self) -> Result<(), PlatformError> {
+        while self.next.is_none() && !self.out_of_range {
+            let came = self.queue.recv().await.map(|message| record(self.at.topic, &message));
+            match came {
+                // What an earlier assignment still sends is older than where this one began.
+                Ok(record) if record.offset >= self.came => {
+                    self.came = record.offset + 1;
+                    self.next = Some(record);
+                }
+                Ok(_) => {}
+                Err(KafkaError::PartitionEOF(_)) => self.at_end = true,
+                Err(error) if is_out_of_range(&error) => self.out_of_range = true,
+                Err(error) if is_passing(&error) => return Err(platform_error(&error)),
+                Err(error) => tracing::debug!(%error, "Kafka"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what is there already.
+    fn look(&mut self) -> Result<(), PlatformError> {
+        self.arrive().now_or_never().unwrap_or(Ok(()))
+    }
+
+    fn hand_out(&mut self) -> Option<Record> {
+        let record = self.next.take()?;
+        self.handed = record.offset + 1;
+        Some(record)
+    }
 }
 
 /// A client that reads.
 pub(super) struct Reader {
-    consumer: Arc<StreamConsumer>,
+    consumer: Arc<StreamConsumer<Quiet>>,
     options: KafkaOptions,
-    queues: BTreeMap<TopicPartition, Queue>,
+    partitions: BTreeMap<TopicPartition, Partition>,
 }
 
 /// What reading came to.
@@ -54,13 +113,13 @@ pub(super) enum Read {
 
 impl Reader {
     pub(super) fn new(options: &KafkaOptions) -> Result<Self, KafkaError> {
-        let consumer = Arc::new(options.reading().create()?);
-        Ok(Self { consumer, options: options.clone(), queues: BTreeMap::new() })
+        let consumer = Arc::new(options.reading().create_with_context(Quiet)?);
+        Ok(Self { consumer, options: options.clone(), partitions: BTreeMap::new() })
     }
 
     /// Forgets where it was: the next read begins anew.
     pub(super) fn forget(&mut self) {
-        self.queues.clear();
+        self.partitions.clear();
     }
 
     /// Records from these offsets on, within the limits.
@@ -72,35 +131,57 @@ impl Reader {
         if !self.is_at(from) {
             self.begin(from).await?;
         }
-        if self.gather(limit).await? {
-            return Ok(Read::Records(self.take(limit)));
+        self.serve();
+        self.partitions.values_mut().try_for_each(Partition::look)?;
+        let records = self.take(limit).await?;
+        if self.partitions.values().any(|partition| partition.out_of_range) {
+            self.forget();
+            return Ok(Read::OutOfRange);
         }
-        self.forget();
-        Ok(Read::OutOfRange)
+        Ok(Read::Records(records))
+    }
+
+    /// The first record from each of these offsets on, of those partitions that have any.
+    pub(super) async fn firsts(
+        &mut self,
+        from: &BTreeMap<TopicPartition, u64>,
+    ) -> Result<BTreeMap<TopicPartition, Record>, PlatformError> {
+        self.begin(from).await?;
+        self.hold_up(Instant::now()).await?;
+        let first = |(at, partition): (&TopicPartition, &mut Partition)| Some((*at, partition.hand_out()?));
+        Ok(self.partitions.iter_mut().filter_map(first).collect())
     }
 
     fn is_at(&self, from: &BTreeMap<TopicPartition, u64>) -> bool {
-        self.queues.len() == from.len()
-            && from.iter().all(|(at, offset)| self.queues.get(at).is_some_and(|queue| queue.handed == *offset))
+        self.partitions.len() == from.len()
+            && from.iter().all(|(at, offset)| self.partitions.get(at).is_some_and(|found| found.handed == *offset))
     }
 
     /// Reads from there on. Where it ends is asked once: what comes later comes in its own time.
     async fn begin(&mut self, from: &BTreeMap<TopicPartition, u64>) -> Result<(), PlatformError> {
         let failed = |error: KafkaError| platform_error(&error);
+        self.forget();
         let edges = self.edges(from.keys().copied().collect()).await?;
         let mut list = TopicPartitionList::new();
-        let mut queues = BTreeMap::new();
+        let mut partitions = BTreeMap::new();
         for (at, offset) in from {
             let topic = self.options.physical(at.topic.name());
             let edge = edges.get(at).copied().unwrap_or(PartitionState { start: *offset, end: *offset });
             // What was trimmed is a gap. Whether anybody may pass over it is judged before reading begins.
             let start = edge.start.max(*offset);
+            // Before it is assigned: no record goes astray into the queue that all would share.
+            let Some(queue) = self.consumer.split_partition_queue(&topic, at.partition as i32) else {
+                return Err(PlatformError::Environment(format!("Kafka's client knows no partition {at:?}")));
+            };
             list.add_partition_offset(&topic, at.partition as i32, Offset::Offset(start.cast_signed()))
                 .map_err(failed)?;
-            queues.insert(*at, Queue { handed: *offset, came: start, end: edge.end, ..Queue::default() });
+            let (next, at_end, out_of_range) = (None, false, false);
+            let partition =
+                Partition { at: *at, queue, next, handed: *offset, came: start, end: edge.end, at_end, out_of_range };
+            partitions.insert(*at, partition);
         }
         self.consumer.assign(&list).map_err(failed)?;
-        self.queues = queues;
+        self.partitions = partitions;
         Ok(())
     }
 
@@ -113,84 +194,48 @@ impl Reader {
         edges.map_err(|error| platform_error(&error))
     }
 
-    /// Waits for what is on its way, and takes in what has come; false if an offset is not there.
-    async fn gather(&mut self, limit: FetchLimit) -> Result<bool, PlatformError> {
-        let begun = Instant::now();
+    /// Lets the client tell what is not about one partition. What keeps it from its brokers it
+    /// mends itself.
+    fn serve(&self) {
+        while let Some(told) = self.consumer.recv().now_or_never() {
+            if let Err(error) = told {
+                tracing::debug!(%error, "Kafka");
+            }
+        }
+    }
+
+    /// Waits until no partition holds up the others, at most [`HELD_UP_MAX`] after `begun`.
+    async fn hold_up(&mut self, begun: Instant) -> Result<(), PlatformError> {
         loop {
-            let full = self.records() >= limit.records_max || self.bytes() >= limit.bytes_max;
-            let held_up = self.is_held_up() && begun.elapsed() < HELD_UP_MAX;
-            if full && !held_up {
-                return Ok(true);
+            let held_up = self.partitions.values_mut().filter(|partition| partition.is_held_up());
+            let arrivals: Vec<_> = held_up.map(|partition| Box::pin(partition.arrive())).collect();
+            let left = HELD_UP_MAX.saturating_sub(begun.elapsed());
+            if arrivals.is_empty() || left.is_zero() {
+                return Ok(());
             }
-            let wait = if held_up { NEXT_WAIT } else { Duration::ZERO };
-            match tokio::time::timeout(wait, self.consumer.recv()).await {
-                Ok(Ok(message)) => {
-                    let Some(topic) = self.options.logical(message.topic()) else { continue };
-                    let record = record(topic, &message);
-                    drop(message);
-                    self.keep(record);
-                }
-                Ok(Err(error)) => match is_out_of_range(&error) {
-                    true => return Ok(false),
-                    false if is_passing(&error) => return Err(platform_error(&error)),
-                    false => tracing::debug!(%error, "Kafka"),
-                },
-                Err(_) if held_up => {}
-                Err(_) => return Ok(true),
+            if let Ok((arrived, _, _)) = tokio::time::timeout(left, select_all(arrivals)).await {
+                arrived?;
             }
         }
-    }
-
-    fn keep(&mut self, record: Record) {
-        let Some(queue) = self.queues.get_mut(&record.at) else { return };
-        // What an earlier assignment still sends is older than where this one began, or comes again.
-        if record.offset >= queue.came {
-            queue.came = record.offset + 1;
-            queue.bytes += size(&record);
-            queue.records.push_back(record);
-        }
-    }
-
-    fn records(&self) -> usize {
-        self.queues.values().map(|queue| queue.records.len()).sum()
-    }
-
-    fn bytes(&self) -> usize {
-        self.queues.values().map(|queue| queue.bytes).sum()
-    }
-
-    /// Whether a partition is known to have records that have not come.
-    fn is_held_up(&self) -> bool {
-        self.queues.values().any(|queue| queue.records.is_empty() && queue.came < queue.end)
     }
 
     /// Hands out the earliest records. A larger first one comes alone.
-    fn take(&mut self, limit: FetchLimit) -> Vec<Record> {
-        let mut taken: Vec<Record> = Vec::new();
-        let mut bytes = 0_usize;
-        // Waited for long enough, a partition that sends nothing holds nobody up.
-        let waits = !self.is_held_up();
-        while taken.len() < limit.records_max && !(waits && self.is_held_up()) {
-            let fronts = self.queues.iter().filter_map(|(at, queue)| Some((queue.records.front()?.timestamp, *at)));
-            let Some((_, at)) = fronts.min() else { break };
-            let Some(queue) = self.queues.get_mut(&at) else { break };
-            let next = queue.records.front().map_or(0, size);
-            if bytes.saturating_add(next) > limit.bytes_max && !taken.is_empty() {
+    async fn take(&mut self, limit: FetchLimit) -> Result<Vec<Record>, PlatformError> {
+        let (mut taken, mut bytes, begun) = (Vec::new(), 0_usize, Instant::now());
+        while taken.len() < limit.records_max {
+            self.hold_up(begun).await?;
+            let first = |partition: &&mut Partition| partition.next.as_ref().map(|next| (next.timestamp, next.at));
+            let earliest = self.partitions.values_mut().filter(|partition| partition.next.is_some()).min_by_key(first);
+            let Some(partition) = earliest else { break };
+            let more = partition.next.as_ref().map_or(0, size);
+            if bytes.saturating_add(more) > limit.bytes_max && !taken.is_empty() {
                 break;
             }
-            bytes += next;
-            queue.bytes -= next;
-            if let Some(record) = queue.records.pop_front() {
-                queue.handed = record.offset + 1;
-                taken.push(record);
-            }
+            bytes += more;
+            taken.extend(partition.hand_out());
+            partition.look()?;
         }
-        taken
-    }
-
-    /// Whether the partition ended before an offset when reading began.
-    pub(super) fn ends_before(&self, at: TopicPartition, offset: u64) -> bool {
-        self.queues.get(&at).is_some_and(|queue| queue.end <= offset)
+        Ok(taken)
     }
 
     /// Whether the partition ends before an offset now.
@@ -200,72 +245,14 @@ impl Reader {
 
     /// Returns when a record has come, at the latest after `at_most`.
     pub(super) async fn wait(&mut self, at_most: Duration) {
-        if self.queues.is_empty() {
+        if self.partitions.is_empty() {
             return tokio::time::sleep(at_most).await;
         }
-        if let Ok(Ok(message)) = tokio::time::timeout(at_most, self.consumer.recv()).await {
-            let kept = self.options.logical(message.topic()).map(|topic: Topic| record(topic, &message));
-            drop(message);
-            if let Some(record) = kept {
-                self.keep(record);
-            }
-        }
+        let arrivals = select_all(self.partitions.values_mut().map(|partition| Box::pin(partition.arrive())));
+        let told = std::pin::pin!(self.consumer.recv());
+        // Whichever it is: the next read tells.
+        let _ = tokio::time::timeout(at_most, select(arrivals, told)).await;
     }
-}
-
-/// Where partitions begin and end. Blocks; a leader that is being elected is waited for.
-pub(super) fn edges<C: ConsumerContext>(
-    client: &impl Consumer<C>,
-    options: &KafkaOptions,
-    at: Vec<TopicPartition>,
-) -> Result<BTreeMap<TopicPartition, PartitionState>, KafkaError> {
-    let starts = offsets(client, options, &at, Offset::Beginning)?;
-    let ends = offsets(client, options, &at, Offset::End)?;
-    Ok(at
-        .into_iter()
-        .zip(starts.into_iter().zip(ends))
-        .map(|(at, (start, end))| (at, PartitionState { start, end }))
-        .collect())
-}
-
-/// The first or the next offset of each of these partitions, in their order, by one question to each broker.
-fn offsets<C: ConsumerContext>(
-    client: &impl Consumer<C>,
-    options: &KafkaOptions,
-    at: &[TopicPartition],
-    which: Offset,
-) -> Result<Vec<u64>, KafkaError> {
-    let mut asked = TopicPartitionList::with_capacity(at.len());
-    for place in at {
-        asked.add_partition_offset(&options.physical(place.topic.name()), place.partition as i32, which)?;
-    }
-    let begun = Instant::now();
-    loop {
-        // Asked by time, the beginning and the end are times of their own (ListOffsets: -2 and -1).
-        let answer = client.offsets_for_times(asked.clone(), ANSWER_WAIT).and_then(|found| {
-            at.iter()
-                .map(|place| offset_in(&found, &options.physical(place.topic.name()), place.partition as i32))
-                .collect()
-        });
-        match answer {
-            Err(error) if is_election(&error) && begun.elapsed() < ELECTION_MAX => std::thread::sleep(ELECTION_STEP),
-            answer => return answer,
-        }
-    }
-}
-
-fn offset_in(found: &TopicPartitionList, topic: &str, partition: i32) -> Result<u64, KafkaError> {
-    let missing = || KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
-    let element = found.find_partition(topic, partition).ok_or_else(missing)?;
-    element.error()?;
-    element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()).ok_or_else(missing)
-}
-
-/// Whether a partition has no leader yet, or another than the client believes.
-fn is_election(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-    let code = error.rdkafka_error_code();
-    matches!(code, Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition))
 }
 
 /// Bytes a record counts.

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The largest value that is published: a dead letter is a record with more headers.
 const MESSAGE_BYTES_MAX: &str = "2097152";
-/// What is read ahead of a worker.
-const PREFETCH_KIB: &str = "8192";
+/// What is read ahead of a worker, in each partition.
+const PREFETCH_KIB: &str = "256";
 /// How much of a partition comes at once.
-const FETCH_BYTES: &str = "1048576";
+const FETCH_BYTES: &str = "262144";
 /// After this time without a sign of life a member's partitions go to others.
 const SESSION_MS: &str = "10000";
 const HEARTBEAT_MS: &str = "2000";
@@ -103,6 +103,8 @@ impl KafkaOptions {
             .set("auto.offset.reset", "error")
             .set("fetch.wait.max.ms", "250")
             .set("fetch.error.backoff.ms", "50")
+            .set("fetch.queue.backoff.ms", "5")
+            .set("enable.partition.eof", "true")
             .set("queued.max.messages.kbytes", PREFETCH_KIB)
             .set("fetch.message.max.bytes", FETCH_BYTES);
         config

@@ -12,6 +12,7 @@ use super::reader::{Read, Reader};
 use super::records::{fingerprint, platform_error};
 use super::settings::KafkaOptions;
 use crate::platform::PlatformError;
+use crate::platform::distributed::postgres::Present;
 use crate::platform::log::{FetchLimit, Fetched, Record, Subscription, TopicPartition};
 
 /// How long the group may take to let us in, before that is told.
@@ -30,12 +31,14 @@ pub(super) struct KafkaSubscription {
     /// The last record handed out of each partition.
     last: BTreeMap<TopicPartition, Mark>,
     marked: Option<Instant>,
+    _present: Present,
 }
 
 impl KafkaSubscription {
     pub(super) fn join(
         options: &KafkaOptions,
         marks: Marks,
+        present: Present,
         group: &str,
         topics: &[Topic],
     ) -> Result<Self, PlatformError> {
@@ -43,7 +46,7 @@ impl KafkaSubscription {
         let membership = Membership::join(options, group, topics).map_err(failed)?;
         let reader = Reader::new(options).map_err(failed)?;
         let (options, last) = (options.clone(), BTreeMap::new());
-        Ok(Self { options, marks, membership, reader, known: 0, last, marked: None })
+        Ok(Self { options, marks, membership, reader, known: 0, last, marked: None, _present: present })
     }
 
     /// Gives every topic another identity of which a marked record is not where it was.
@@ -53,8 +56,15 @@ impl KafkaSubscription {
             return Ok(());
         }
         let mut probe = Reader::new(&self.options).map_err(|error| platform_error(&error))?;
+        let found = probe.firsts(&marks.iter().map(|(at, mark)| (*at, mark.offset)).collect()).await?;
         for (at, mark) in marks {
-            if !stands(&mut probe, at, mark).await? {
+            let stands = match found.get(&at) {
+                // Another offset: the marked record was trimmed.
+                Some(found) => found.offset != mark.offset || fingerprint(found) == mark.fingerprint,
+                // If the partition is as long, it has only not come in time.
+                None => !probe.ended_before(at, mark.offset).await?,
+            };
+            if !stands {
                 self.marks.renew(at.topic).await?;
             }
         }
@@ -66,20 +76,6 @@ impl KafkaSubscription {
         let is_handled =
             |(at, mark): &(&TopicPartition, &Mark)| positions.get(at).is_some_and(|next| mark.offset < *next);
         self.last.iter().filter(is_handled).map(|(at, mark)| (*at, *mark)).collect()
-    }
-}
-
-/// Whether a marked record is where it was, or long gone.
-async fn stands(probe: &mut Reader, at: TopicPartition, mark: Mark) -> Result<bool, PlatformError> {
-    let one = FetchLimit { records_max: 1, bytes_max: 1 };
-    match probe.read(&BTreeMap::from([(at, mark.offset)]), one).await? {
-        Read::Records(records) => Ok(match records.first() {
-            Some(found) => found.offset != mark.offset || fingerprint(found) == mark.fingerprint,
-            // There is no end before it, or nothing has come in time.
-            None => !probe.ends_before(at, mark.offset),
-        }),
-        // Before the start it was trimmed, beyond the end it never was.
-        Read::OutOfRange => Ok(!probe.ended_before(at, mark.offset).await?),
     }
 }
 

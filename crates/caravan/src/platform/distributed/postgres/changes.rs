@@ -12,6 +12,8 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
 
+use super::presence::{self, Presence};
+
 /// Commits that follow one another within this time are announced together.
 const ANNOUNCED_WITHIN: Duration = Duration::from_millis(3);
 /// How long to wait before listening is tried again.
@@ -23,14 +25,15 @@ pub(super) struct Changes {
     committed: Arc<Notify>,
     pool: PgPool,
     channel: String,
+    presence: Presence,
     tasks: OnceCell<[JoinHandle<()>; 2]>,
 }
 
 impl Changes {
-    /// Watches what is announced on a channel.
-    pub(super) fn new(pool: PgPool, channel: String) -> Self {
+    /// Watches what is announced on a channel. While it listens, it shows who is present.
+    pub(super) fn new(pool: PgPool, channel: String, presence: Presence) -> Self {
         let (ticks, _) = watch::channel(0);
-        Self { ticks, committed: Arc::default(), pool, channel, tasks: OnceCell::new() }
+        Self { ticks, committed: Arc::default(), pool, channel, presence, tasks: OnceCell::new() }
     }
 
     /// Tells everybody that something was written.
@@ -65,7 +68,8 @@ impl Changes {
         self.tasks
             .get_or_init(|| async {
                 let announcing = announce(self.pool.clone(), self.channel.clone(), Arc::clone(&self.committed));
-                let listening = listen(self.pool.clone(), self.channel.clone(), self.ticks.clone());
+                let listening =
+                    listen(self.pool.clone(), self.channel.clone(), self.ticks.clone(), self.presence.clone());
                 [tokio::spawn(announcing), tokio::spawn(listening)]
             })
             .await;
@@ -88,19 +92,35 @@ async fn announce(pool: PgPool, channel: String, committed: Arc<Notify>) {
 }
 
 /// Listens until it is stopped. Whenever listening begins or fails, something may have been missed.
-async fn listen(pool: PgPool, channel: String, ticks: watch::Sender<u64>) {
+async fn listen(pool: PgPool, channel: String, ticks: watch::Sender<u64>, presence: Presence) {
     loop {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
             && listener.listen(&channel).await.is_ok()
         {
-            loop {
-                ticks.send_modify(|count| *count += 1);
-                if listener.try_recv().await.ok().flatten().is_none() {
-                    break;
-                }
-            }
+            let _it_begins_again = attend(&mut listener, &channel, &ticks, &presence).await;
         }
         ticks.send_modify(|count| *count += 1);
         tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}
+
+/// Hears what is announced, and shows who is present, until the connection is lost.
+async fn attend(
+    listener: &mut PgListener,
+    channel: &str,
+    ticks: &watch::Sender<u64>,
+    presence: &Presence,
+) -> Result<(), sqlx::Error> {
+    let mut groups = presence.watch();
+    groups.mark_changed();
+    loop {
+        ticks.send_modify(|count| *count += 1);
+        tokio::select! {
+            heard = listener.try_recv() => if heard?.is_none() { return Ok(()) },
+            _ = groups.changed() => {
+                let shown = groups.borrow_and_update().keys().cloned().collect();
+                presence::show(listener, channel, shown).await?;
+            }
+        }
     }
 }

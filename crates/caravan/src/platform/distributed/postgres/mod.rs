@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use caravan_domain::ids::Epoch;
 use jiff::Timestamp;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
@@ -15,22 +16,25 @@ use uuid::Uuid;
 
 mod changes;
 mod commit;
+mod epochs;
 mod errors;
 mod leases;
 mod lists;
 mod open_error;
+mod presence;
 mod reads;
 mod rows;
 mod schema;
 
 pub use open_error::OpenError;
+pub use presence::{Presence, Present};
 
 use self::changes::Changes;
 use self::errors::platform_error;
 pub(super) use self::errors::platform_error as store_error;
 use super::super::PlatformError;
 use crate::platform::columns::{headers, limit as rows_max, milliseconds, parsed, stored};
-use crate::platform::log::NewRecord;
+use crate::platform::log::{Member, NewRecord};
 use crate::platform::rows::Position;
 use crate::platform::rows::SchemaVersion;
 use crate::platform::store::{OutboxClaim, OutboxRow, Store};
@@ -43,7 +47,7 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 /// How long a connection that nobody needs stays open.
 const CONNECTION_IDLE: Duration = Duration::from_secs(300);
 /// Bytes of outbox rows that are read at once.
-const OUTBOX_BYTES_MAX: i64 = 24 << 20;
+const OUTBOX_BYTES_MAX: i64 = 2 << 20;
 /// A process that stands still in the middle of publishing holds the others up no longer.
 const PUBLISHING_MAX: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
@@ -63,6 +67,8 @@ pub struct PostgresOptions {
 /// The store of a distributed Caravan.
 pub struct PostgresStore {
     pub(super) pool: PgPool,
+    /// The groups that this process is in.
+    pub(super) presence: Presence,
     changes: Changes,
     schema: String,
 }
@@ -89,8 +95,9 @@ impl PostgresStore {
             .acquire_timeout(CONNECTION_WAIT)
             .idle_timeout(CONNECTION_IDLE)
             .connect_lazy_with(connect);
-        let changes = Changes::new(pool.clone(), format!("caravan/{schema}"));
-        Ok(Self { pool, changes, schema })
+        let presence = Presence::default();
+        let changes = Changes::new(pool.clone(), realm(&schema), presence.clone());
+        Ok(Self { pool, presence, changes, schema })
     }
 
     /// All rows of one query.
@@ -116,6 +123,11 @@ impl PostgresStore {
         query.fetch_one(&self.pool).await.map_err(platform_error)
     }
 
+    /// The members of these groups that are in touch with the database.
+    pub(super) async fn members(&self, groups: &[&str]) -> Result<Vec<Member>, PlatformError> {
+        presence::members(&self.pool, &realm(&self.schema), groups).await
+    }
+
     /// The options of a connection of its own.
     pub(super) fn connect_options(&self) -> PgConnectOptions {
         self.pool.connect_options().as_ref().clone()
@@ -137,6 +149,11 @@ impl PostgresStore {
         let query = sqlx::query(SQL).bind(rows_max(limit)).bind(OUTBOX_BYTES_MAX);
         query.fetch_all(connection).await.map_err(platform_error)?.iter().map(outbox_row).collect()
     }
+}
+
+/// What channels and locks of an installation are named by.
+fn realm(schema: &str) -> String {
+    format!("caravan/{schema}")
 }
 
 /// How to connect to a database; every connection is in the namespace's schema.
@@ -236,6 +253,14 @@ impl Store for PostgresStore {
 
     async fn changed_since(&self, seen: u64, at_most: Duration) {
         self.changes.since(seen, at_most).await;
+    }
+
+    async fn epoch(&self) -> Result<Epoch, PlatformError> {
+        epochs::current(&self.pool).await
+    }
+
+    async fn begin_epoch(&self) -> Result<(), PlatformError> {
+        epochs::renew(&self.pool).await
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {
