@@ -33,6 +33,9 @@ pub use payload::{
 };
 pub use trace::{traceparent_for, valid_traceparent};
 
+/// The extension attribute of events that are not told in the first epoch, as a header.
+const EPOCH_HEADER: &str = "ce_caravanepoch";
+
 /// A topic Caravan reads or writes; its name is also the type of the events on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -154,7 +157,7 @@ impl Event {
         headers.push_text("ce_subject", self.key.as_str());
         headers.push_text("ce_time", self.time.to_string());
         if let Epoch(Some(epoch)) = epoch {
-            headers.push_text("ce_caravanepoch", epoch.to_string());
+            headers.push_text(EPOCH_HEADER, epoch.to_string());
         }
         headers.push_text("content-type", "application/json");
         if let Some(traceparent) = &self.traceparent {
@@ -162,6 +165,11 @@ impl Event {
         }
         headers
     }
+}
+
+/// The epoch that a record says it was told in; without a word of it, the first.
+pub fn epoch_of(headers: &Headers) -> Epoch {
+    Epoch(headers.get_text(EPOCH_HEADER).and_then(|epoch| epoch.parse().ok()))
 }
 
 #[cfg(test)]
@@ -218,5 +226,6 @@ mod tests {
         let retold = event.headers(epoch);
         assert_eq!(retold.get_text("ce_id"), Some(epoch.event_id(id).to_string().as_str()));
         assert_eq!(retold.get_text("ce_caravanepoch"), Some("00000000-0000-0000-0000-000000000001"));
+        assert_eq!((epoch_of(&retold), epoch_of(&headers)), (epoch, Epoch::default()));
     }
 }

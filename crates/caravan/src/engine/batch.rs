@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use caravan_domain::event::{Event, Failure, Origin, Topic, dead_letter_headers, redrives_of};
+use caravan_domain::event::{Event, Failure, Origin, Topic, dead_letter_headers, epoch_of, redrives_of};
 use caravan_domain::ids::Epoch;
-use caravan_domain::rejection::Rejection;
+use caravan_domain::rejection::{Reason, Rejection};
 use jiff::Timestamp;
 
 use super::worker::{Outcome, Spec};
@@ -31,6 +31,19 @@ pub(super) fn transaction(
         set_aside(&mut transaction, spec, &batch[*index], rejection, 1, now);
     }
     transaction
+}
+
+/// The outcome without the rejections of records that tell of what a restored store has forgotten:
+/// who sees one of another epoch before what it is about was decided again, has missed nothing.
+pub(super) fn without_forgotten(batch: &[Record], mut outcome: Outcome, epoch: Epoch) -> Outcome {
+    let is_forgotten = |(index, rejection): &(usize, Rejection)| {
+        let unknown = matches!(rejection.reason, Reason::UnknownPurchase | Reason::UnknownAllocation);
+        unknown && epoch != Epoch::default() && epoch_of(&batch[*index].headers) != epoch
+    };
+    let before = outcome.rejected.len();
+    outcome.rejected.retain(|rejected| !is_forgotten(rejected));
+    outcome.superseded += before - outcome.rejected.len();
+    outcome
 }
 
 /// The transaction that sets one record aside after `attempts`.
@@ -118,4 +131,42 @@ fn set_aside(
         headers,
         failed_at: now,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use caravan_domain::event::Headers;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn told_in(epoch: Epoch) -> Record {
+        let mut headers = Headers::new();
+        if let Epoch(Some(epoch)) = epoch {
+            headers.push_text("ce_caravanepoch", epoch.to_string());
+        }
+        let at = TopicPartition { topic: Topic::PurchaseCreated, partition: 0 };
+        Record { at, offset: 0, key: None, value: None, headers, timestamp: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn only_what_another_epoch_tells_of_the_unknown_is_forgotten() {
+        let [first, now, lost] = [None, Some(1), Some(2)].map(|number| Epoch(number.map(Uuid::from_u128)));
+        for (told, current, reason, is_forgotten) in [
+            (first, first, Reason::UnknownPurchase, false),
+            (first, now, Reason::UnknownPurchase, true),
+            (lost, now, Reason::UnknownAllocation, true),
+            (now, now, Reason::UnknownAllocation, false),
+            (lost, now, Reason::InvalidJson, false),
+        ] {
+            let rejected = vec![(0, Rejection::new(reason, "as a test"))];
+            let outcome = Outcome { rejected, ..Outcome::default() };
+            let left = without_forgotten(&[told_in(told)], outcome, current);
+            assert_eq!(
+                (left.superseded == 1, left.rejected.is_empty()),
+                (is_forgotten, is_forgotten),
+                "{told:?} {reason:?}"
+            );
+        }
+    }
 }

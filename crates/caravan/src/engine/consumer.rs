@@ -383,7 +383,7 @@ impl Consumer {
     /// One attempt at a batch: decide, then commit everything or nothing.
     async fn attempt(&mut self, records: &[Record]) -> Result<(), AttemptError> {
         let now = self.platform.clock.now();
-        let outcome = self.decide(records, now).await?;
+        let outcome = batch::without_forgotten(records, self.decide(records, now).await?, self.epoch);
         let counts = Counts::of(records, &outcome);
         if !outcome.invalidated.is_empty() {
             self.platform.cache.invalidate(&outcome.invalidated).await.map_err(|error| {

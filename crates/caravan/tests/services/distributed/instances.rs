@@ -2,15 +2,26 @@
 
 use std::time::Duration;
 
+use caravan::platform::distributed::GroupProtocol;
+
 use super::site::Site;
 use crate::place::until;
+use crate::services::Namespace;
 
 /// Longer than a member may be silent before its partitions go to others.
 const SILENCE: Duration = Duration::from_secs(14);
 
 #[test]
 fn instances_come_and_go_and_die_under_load() {
-    let site = Site::with_trainers(8);
+    come_and_go(Site::with_trainers(8));
+}
+
+#[test]
+fn and_where_the_brokers_share_partitions_out() {
+    come_and_go(Site::on(Namespace::with(GroupProtocol::Consumer), 8));
+}
+
+fn come_and_go(site: Site) {
     let first = site.start();
     site.pay("a", 60, 1);
     let second = site.start();

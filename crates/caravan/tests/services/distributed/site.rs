@@ -1,5 +1,6 @@
 //! A namespace on the services, used through the built program by any number of processes.
 
+use caravan::platform::distributed::GroupProtocol;
 use serde_json::Value;
 
 use crate::place::{Place, Running, coming, until};
@@ -22,11 +23,16 @@ impl Site {
 
     pub(crate) fn on(namespace: Namespace, trainers: usize) -> Self {
         let options = &namespace.0;
+        let protocol = match options.kafka_group_protocol {
+            GroupProtocol::Classic => "classic",
+            GroupProtocol::Consumer => "consumer",
+        };
         let place = Place::of(vec![
             ("CARAVAN_POSTGRES_URL", options.postgres_url.clone()),
             ("CARAVAN_KAFKA_BROKERS", options.kafka_brokers.clone()),
             ("CARAVAN_REDIS_URL", options.redis_url.clone()),
             ("CARAVAN_NAMESPACE", options.namespace.clone().unwrap_or_default()),
+            ("CARAVAN_KAFKA_GROUP_PROTOCOL", protocol.to_owned()),
         ]);
         place.run(&["migrate"]).ok();
         place.employ(trainers);
