@@ -6,11 +6,12 @@
 //!
 //! A newcomer looking for a rule: [`event`] says what a record must look like, [`plan`] when the
 //! lessons of a plan are, [`window`] which of them stand in the calendar, [`trainer`] and
-//! [`availability`] who can teach when, [`allocation`] who is chosen and why, and [`rejection`]
-//! why a record was set aside.
+//! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
+//! left of a plan that is called off, and [`rejection`] why a record was set aside.
 
 pub mod allocation;
 pub mod availability;
+pub mod cancellation;
 pub mod event;
 mod field;
 pub mod ids;

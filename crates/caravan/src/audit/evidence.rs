@@ -86,21 +86,58 @@ pub(super) struct Booked<'a> {
     pub(super) judgement: Judgement,
     /// The whole plan.
     pub(super) lessons: Vec<Lesson>,
+    /// Where it ended before its plan did.
+    pub(super) ending: Option<Ending>,
+}
+
+/// From when on a plan has no lessons any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    from: Date,
+    /// What had begun by then, in Unix seconds, was held.
+    decided_at: i64,
+}
+
+impl Ending {
+    pub(super) fn read(allocation: &AllocationEvidence) -> Option<Self> {
+        let from = allocation.ended_from.as_deref().and_then(date)?;
+        Some(Self { from, decided_at: allocation.ended_at.as_deref().and_then(second)? })
+    }
+
+    pub(super) fn keeps(&self, lesson: &Lesson) -> bool {
+        self.keeps_at(lesson.date, lesson.start)
+    }
+
+    /// As the row of a session tells date and start.
+    pub(super) fn keeps_session(&self, session: &SessionEvidence) -> bool {
+        let (planned, start) = (date(&session.local_date), second(&session.starts_at));
+        planned.zip(start).is_some_and(|(planned, start)| self.keeps_at(planned, start))
+    }
+
+    fn keeps_at(&self, planned: Date, start: i64) -> bool {
+        planned < self.from || start <= self.decided_at
+    }
 }
 
 impl<'a> Booked<'a> {
     /// `None` if there is nothing booked; an error if what is there can't be understood.
     pub(super) fn read(case: &Case<'a>, zones: &mut Zones) -> Result<Option<Self>, String> {
-        let (Some(purchase), Some(allocation)) =
-            (case.purchase, case.allocations.iter().find(|allocation| allocation.status == "active"))
-        else {
+        let in_force = |allocation: &&AllocationEvidence| allocation.status == "active";
+        let of_cancelled = |allocation: &&AllocationEvidence| {
+            allocation.status == "ended" && case.purchase.is_some_and(|purchase| purchase.status == "cancelled")
+        };
+        let (Some(purchase), Some(allocation)) = (
+            case.purchase,
+            case.allocations.iter().find(in_force).or_else(|| case.allocations.iter().rfind(of_cancelled)),
+        ) else {
             return Ok(None);
         };
         let order = Order::read(&purchase.confirmation, zones)?;
         let decision = Decision::read(allocation)?;
         let judgement = Judgement::read(&allocation.receipt, zones)?;
         let lessons = lessons(&order, &decision);
-        Ok(Some(Self { purchase, allocation, sessions: case.sessions, order, decision, judgement, lessons }))
+        let ending = Ending::read(allocation);
+        Ok(Some(Self { purchase, allocation, sessions: case.sessions, order, decision, judgement, lessons, ending }))
     }
 }
 

@@ -222,6 +222,10 @@ pub(super) fn judge_told(case: &Case<'_>, told: &Told, retained: &Retained, tall
     if retained.covers("purchase-created", &purchase.created_at) {
         tally.must(told.tells(case.id, Happening::Created), case.id, || "no purchase-created tells of it".to_owned());
     }
+    if let Some(cancelled_at) = purchase.cancelled_at.as_ref().filter(|at| retained.covers("purchase-cancelled", at)) {
+        let tells = told.tells(case.id, Happening::Cancelled);
+        tally.must(tells, case.id, || format!("no purchase-cancelled tells of its end at {cancelled_at}"));
+    }
     for allocation in case.active() {
         if retained.covers("trainer-allocated", &allocation.allocated_at) {
             let tells = told.tells(&allocation.id, Happening::Allocated);

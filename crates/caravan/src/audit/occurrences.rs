@@ -98,6 +98,11 @@ fn sessions(booked: &Booked<'_>, tally: &mut Tally) {
             tally.must(false, &session.id, || format!("the plan has no session {}", session.ordinal));
             continue;
         };
+        let off = booked.ending.is_some_and(|ending| !ending.keeps(lesson));
+        tally.must(booked.ending.is_none() || off == (session.status == "cancelled"), &session.id, || {
+            let is = if off { "called off" } else { "still to be held, or was" };
+            format!("it is {}, but by the end of its purchase it is {is}", session.status)
+        });
         tally.must(date(&session.local_date) == Some(lesson.date), &session.id, || {
             format!("its local date is {}, the plan says {}", session.local_date, lesson.date)
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::evidence::Case;
+use super::evidence::{Case, Ending};
 use super::report::Tally;
 use super::told::Told;
 use crate::platform::evidence::{PurchaseEvidence, SessionEvidence};
@@ -18,6 +18,10 @@ pub(super) fn judge(case: &Case<'_>, tally: &mut Tally) {
         format!("the purchase of payment {} is {expected}", purchase.payment_id)
     });
     allocations(case, purchase, tally);
+    tally.must(purchase.cancelled_at.is_some() == (purchase.status == "cancelled"), &purchase.id, || {
+        let note = if purchase.cancelled_at.is_some() { "a note tells" } else { "no note tells" };
+        format!("it is {} and {note} of its cancellation", purchase.status)
+    });
     let on_waitlist = case.waiting == (purchase.status == "waitlisted");
     tally.must(on_waitlist, &purchase.id, || {
         let row = if case.waiting { "stands" } else { "doesn't stand" };
@@ -95,6 +99,8 @@ fn sessions(case: &Case<'_>, purchase: &PurchaseEvidence, purchase_id: Uuid, tal
 /// A session that is over may have been held by the trainer of an earlier allocation.
 fn taught_by_the_allocated(case: &Case<'_>, session: &SessionEvidence) -> bool {
     case.allocations.iter().any(|allocation| {
-        allocation.trainer_id == session.trainer_id && (allocation.status == "active" || session.status != "scheduled")
+        let still_held = allocation.status == "active"
+            || Ending::read(allocation).is_some_and(|ending| ending.keeps_session(session));
+        allocation.trainer_id == session.trainer_id && (still_held || session.status != "scheduled")
     })
 }

@@ -1,6 +1,6 @@
 //! Trainers and students with the plans that take their time.
 
-use super::evidence::{Decision, Judgement, Order, Terms, lessons, run_of};
+use super::evidence::{Decision, Ending, Judgement, Order, Terms, lessons, run_of};
 use super::wall::{Lesson, Zones};
 use crate::platform::evidence::{AllocationEvidence, PartyKind, PartyPage, PlanEvidence, ReservationEvidence};
 
@@ -10,6 +10,7 @@ pub(super) struct PartyPlan<'a> {
     pub(super) allocation: &'a AllocationEvidence,
     pub(super) judgement: Judgement,
     pub(super) order: Order,
+    /// Those that are held, or were.
     pub(super) lessons: Vec<Lesson>,
 }
 
@@ -51,6 +52,9 @@ fn read<'a>(plan: &'a PlanEvidence, zones: &mut Zones) -> Option<PartyPlan<'a>> 
     let order = Order::read(plan.confirmation.as_deref()?, zones).ok()?;
     let decision = Decision::read(&plan.allocation).ok()?;
     let judgement = Judgement::read(&plan.allocation.receipt, zones).ok()?;
-    let lessons = lessons(&order, &decision);
+    let mut lessons = lessons(&order, &decision);
+    if let Some(ending) = Ending::read(&plan.allocation) {
+        lessons.retain(|lesson| ending.keeps(lesson));
+    }
     Some(PartyPlan { allocation: &plan.allocation, judgement, order, lessons })
 }

@@ -42,8 +42,11 @@ pub(super) fn judge(case: &Case<'_>, tally: &mut Tally) {
 /// Judges the horizon and the session rows of a purchase whose time is booked.
 pub(super) fn judge_booked(booked: &Booked<'_>, reach: Reach, tally: &mut Tally) {
     let Booked { purchase, lessons, sessions, .. } = booked;
-    if !matches!(purchase.status.as_str(), "scheduled" | "completed") {
-        return;
+    match purchase.status.as_str() {
+        "scheduled" | "completed" => {}
+        // Called off before its first window.
+        "cancelled" if purchase.horizon.is_some() || !sessions.is_empty() => {}
+        _ => return,
     }
     let horizon = purchase.horizon.as_deref().and_then(date);
     tally.must(horizon.is_some(), &purchase.id, || format!("it is {} without a horizon", purchase.status));

@@ -13,6 +13,8 @@ use crate::platform::evidence::RecordEvidence;
 pub(super) enum Happening {
     /// A purchase was recorded.
     Created,
+    /// A purchase was called off.
+    Cancelled,
     /// An allocation was made.
     Allocated,
     /// The purchase's session with this ordinal was put in the calendar.
@@ -23,6 +25,7 @@ impl std::fmt::Display for Happening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Created => f.write_str("creation"),
+            Self::Cancelled => f.write_str("cancellation"),
             Self::Allocated => f.write_str("allocation"),
             Self::Scheduled(ordinal) => write!(f, "session {ordinal}"),
         }
@@ -125,6 +128,7 @@ impl Told {
         };
         match record.topic.as_str() {
             "purchase-created" => state(payload.purchase_id, Happening::Created),
+            "purchase-cancelled" => state(payload.purchase_id, Happening::Cancelled),
             "trainer-allocated" => state(payload.allocation_id, Happening::Allocated),
             "sessions-scheduled" => {
                 for session in &payload.sessions {

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use caravan::config::{LogFormat, Overrides};
 use caravan::workers::WorkerKind;
 use caravan_domain::event::Topic;
-use caravan_domain::purchase::PurchaseStatus;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use uuid::Uuid;
+
+mod purchases;
+
+pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
@@ -271,55 +274,6 @@ pub(crate) struct ClosuresImportArgs {
     /// Forget closures that the file doesn't name
     #[arg(long)]
     pub(crate) replace: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PurchasesCommand {
-    /// Publish confirmed payments, one JSON value a line
-    #[command(after_help = "Examples:\n  \
-        caravan purchases confirm payments.jsonl\n  \
-        payments-export | caravan purchases confirm -\n\n\
-        Lines are published as they are. Whatever can't be used is set aside by the worker: see `caravan dead-letters list`.")]
-    Confirm(ConfirmArgs),
-    /// List purchases, oldest first
-    #[command(after_help = "Examples:\n  \
-        caravan purchases list --status waitlisted\n  \
-        caravan purchases list --student stu_118 --json")]
-    List(PurchasesListArgs),
-    /// Show one purchase: where it stands, and why that trainer
-    #[command(after_help = "Examples:\n  \
-        caravan purchases show 0160dedd-cca0-578b-8ef9-108c281d0ad2\n  \
-        caravan purchases show pay_29QQoUBi66xm2f")]
-    Show(PurchaseShowArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ConfirmArgs {
-    /// The file; - for standard input
-    #[arg(value_name = "FILE|-")]
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PurchasesListArgs {
-    #[command(flatten)]
-    pub(crate) list: ListArgs,
-    /// Only those with this status
-    #[arg(long, value_name = "STATUS")]
-    pub(crate) status: Option<PurchaseStatus>,
-    /// Only those of this student
-    #[arg(long, value_name = "ID")]
-    pub(crate) student: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PurchaseShowArgs {
-    /// The purchase's id, or its payment's
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    /// One JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,13 +1,16 @@
 //! `caravan purchases`: handing over confirmed payments, and what became of them.
 
 use caravan::app::App;
+use caravan::cancel::{self, CancelError, Cancelled, Request};
 use caravan::config::Settings;
 use caravan::platform::rows::{Purchase, PurchaseFilter};
 use caravan::views::{self, PurchaseRow, PurchaseWhole};
-use caravan_domain::event::{Headers, Topic, payment_id_of};
+use caravan_domain::event::{Headers, METADATA_CHARS_MAX, Topic, payment_id_of};
 use caravan_domain::plan::Slot;
 
-use super::args::{ConfirmArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
+use super::args::{
+    ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id,
+};
 use super::failure::Failure;
 use super::input::{Chunk, LINE_BYTES_MAX, Lines};
 use super::output::{List, Output, Row, counted, or_dash, printable};
@@ -22,6 +25,7 @@ pub(crate) async fn run(settings: &Settings, command: PurchasesCommand, output: 
         PurchasesCommand::Confirm(args) => confirm(settings, args, output).await,
         PurchasesCommand::List(args) => list(settings, args, output).await,
         PurchasesCommand::Show(args) => show(settings, args, output).await,
+        PurchasesCommand::Cancel(args) => cancel(settings, args, output).await,
     }
 }
 
@@ -118,6 +122,40 @@ async fn show(settings: &Settings, args: PurchaseShowArgs, output: &mut Output) 
     if args.json { output.json(&whole) } else { tell(&purchase, &whole, output) }
 }
 
+async fn cancel(settings: &Settings, args: PurchaseCancelArgs, output: &mut Output) -> Result<(), Failure> {
+    let Some(app) = existing(settings, "nothing to call off").await? else {
+        return Err(Failure::work(format!("there is no purchase {}", printable(&args.id))));
+    };
+    let reason = text_of(args.reason, "--reason")?;
+    let actor = text_of(args.by.or_else(login).unwrap_or_else(|| "somebody".to_owned()), "--by")?;
+    let id = purchase_id(&args.id);
+    match cancel::cancel(&app.platform, id, &Request { from: args.from, actor, reason }).await {
+        Ok(Cancelled::Before) => output.line(format!("purchase {id} was called off before; nothing has changed")),
+        Ok(Cancelled::Now { effective_from, called_off, kept }) => {
+            let off = counted(called_off.into(), "session is", "sessions are");
+            output.line(format!("purchase {id}: {off} called off from {effective_from} on, {kept} stand"))
+        }
+        Err(CancelError::Unknown(_)) => {
+            Err(Failure::work(format!("there is no purchase {}; see: caravan purchases list", printable(&args.id))))
+        }
+        Err(error) => Err(Failure::work(error.to_string())),
+    }
+}
+
+/// A text that is kept for others to read.
+fn text_of(text: String, option: &str) -> Result<String, Failure> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() || trimmed.chars().count() > METADATA_CHARS_MAX || trimmed.contains('\0') {
+        let problem = format!("{option} must be a text of 1 to {METADATA_CHARS_MAX} characters");
+        return Err(Failure::usage(problem));
+    }
+    Ok(trimmed.to_owned())
+}
+
+fn login() -> Option<String> {
+    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+}
+
 fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Result<(), Failure> {
     let confirmation = &purchase.confirmation;
     let (student, plan) = (&confirmation.student, &confirmation.plan);
@@ -163,6 +201,11 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
     }
     if let (Some(since), None) = (whole.waitlisted_at, &purchase.allocation) {
         output.line(format!("{:<10}since {since:.0}", "Waiting"))?;
+    }
+    for change in &whole.changes {
+        let from = change.effective_from.map(|date| format!(" from {date} on")).unwrap_or_default();
+        let text = format!("{}{from}, by {} at {:.0}: {}", change.kind, change.actor, change.changed_at, change.reason);
+        output.line(format!("{:<10}{}", "Changed", printable(&text)))?;
     }
     if let Some(kept) = &whole.receipt {
         output.line("")?;

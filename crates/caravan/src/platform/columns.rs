@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -255,6 +255,17 @@ pub(super) fn position(columns: PositionColumns) -> Result<Position, PlatformErr
         topic_id: parsed::<Uuid>("topic id", &columns.topic_id)?,
         next_offset: number("next_offset", columns.next_offset)?,
     })
+}
+
+/// Revision, kind, when, who, why, and from which date on.
+type ChangeColumns = (i64, String, String, String, String, Option<String>);
+
+/// What a person changed of a purchase.
+pub(super) fn change(columns: ChangeColumns) -> Result<Change, PlatformError> {
+    let (revision, kind, changed_at, actor, reason, effective_from) = columns;
+    let changed_at = parsed("purchase_changes.changed_at", &changed_at)?;
+    let effective_from = effective_from.map(|date| parsed("purchase_changes.effective_from", &date)).transpose()?;
+    Ok(Change { revision, kind, changed_at, actor, reason, effective_from })
 }
 
 /// What waits in the outbox for a topic: how many rows, and the time of the oldest.

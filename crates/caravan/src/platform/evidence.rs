@@ -248,6 +248,8 @@ pub struct PurchaseEvidence {
     pub created_at: String,
     /// What was confirmed, as JSON.
     pub confirmation: String,
+    /// When it was called off, by the note that is kept of it.
+    pub cancelled_at: Option<String>,
 }
 
 /// An allocation.
@@ -275,6 +277,10 @@ pub struct AllocationEvidence {
     pub receipt: String,
     /// When it was made.
     pub allocated_at: String,
+    /// If it ended before its plan: the first date without sessions.
+    pub ended_from: Option<String>,
+    /// And when that was decided.
+    pub ended_at: Option<String>,
 }
 
 /// A session.
@@ -301,7 +307,7 @@ pub struct SessionEvidence {
 /// A page of parties, each list in the order of the party's id.
 #[derive(Clone, Debug, Default)]
 pub struct PartyPage {
-    /// Active allocations with their purchase, if it exists, under the party's id.
+    /// Allocations that are active or ended before their plan, with their purchase, if it exists, under the party's id.
     pub plans: Vec<PlanEvidence>,
     /// Reserved time of these parties, by key within a party.
     pub reservations: Vec<ReservationEvidence>,

@@ -199,6 +199,23 @@ pub struct Waiting {
     pub receipt: String,
 }
 
+/// What a person changed of a purchase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The purchase's revision after it.
+    pub revision: i64,
+    /// What it was: `cancelled`.
+    pub kind: String,
+    /// When.
+    pub changed_at: Timestamp,
+    /// Who did it.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// From which date on it counts, in the student's zone.
+    pub effective_from: Option<Date>,
+}
+
 /// Numbers of the store as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
-    Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges, Session,
-    SessionFilter, Totals, TrainerRow, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
+    Session, SessionFilter, Totals, TrainerRow, Waiting,
 };
 use super::transaction::{CommitError, Transaction};
 
@@ -97,6 +97,8 @@ pub trait Lists: Send + Sync {
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError>;
     /// The receipt of a purchase's active allocation, as JSON.
     async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError>;
+    /// What people changed of a purchase, oldest first.
+    async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError>;
     /// All stored positions, with their group.
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError>;
     /// What waits in the outbox, by topic; topics without rows are left out.

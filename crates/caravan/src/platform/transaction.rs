@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use caravan_domain::allocation::ReservedTime;
+use caravan_domain::cancellation::{CalledOff, Ending};
 use caravan_domain::event::Headers;
 use caravan_domain::plan::Slot;
-use caravan_domain::purchase::Confirmation;
+use caravan_domain::purchase::{Confirmation, PurchaseStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -57,6 +58,8 @@ pub struct Effects {
     /// Windows that are extended; the purchase must be `allocated` or `scheduled` and becomes
     /// `scheduled`.
     pub windows: Vec<WindowExtension>,
+    /// Purchases that are called off, after windows were extended; each must be as it was decided on.
+    pub cancellations: Vec<NewCancellation>,
     /// Marks sessions that ended at or before this instant `completed`, and purchases whose last
     /// session that was; at most [`COMPLETED_SESSIONS_MAX`] sessions a transaction.
     pub completed_as_of: Option<Timestamp>,
@@ -155,6 +158,40 @@ pub struct WindowExtension {
     pub until: Date,
     /// The sessions added.
     pub sessions: Vec<NewSession>,
+}
+
+/// A purchase is called off.
+#[derive(Clone, Debug)]
+pub struct NewCancellation {
+    /// Which.
+    pub purchase_id: Uuid,
+    /// The status the decision was made on, once windows of the same transaction are extended.
+    pub status: PurchaseStatus,
+    /// The horizon, likewise.
+    pub horizon: Option<Date>,
+    /// The active allocation, which ends.
+    pub allocation: Option<EndedAllocation>,
+    /// From when on there are no sessions.
+    pub ending: Ending,
+    /// Who called it off.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+/// An allocation that ends before its plan does.
+#[derive(Clone, Debug)]
+pub struct EndedAllocation {
+    /// Which.
+    pub id: Uuid,
+    /// Whose time is free again.
+    pub trainer_id: String,
+    /// And whose.
+    pub student_id: String,
+    /// What ends of the plan.
+    pub called_off: CalledOff,
+    /// What of their share of the work was for it, see `caravan_domain::allocation`.
+    pub share_less: i64,
 }
 
 /// A session to put in the calendar.

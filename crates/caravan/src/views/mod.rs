@@ -17,7 +17,7 @@ use crate::platform::{Platform, PlatformError};
 
 mod rows;
 
-pub use rows::{PurchaseRow, PurchaseWhole, SessionRow};
+pub use rows::{ChangeRow, PurchaseRow, PurchaseWhole, SessionRow};
 
 /// Purchases of a student that are shown, the oldest first.
 pub const PURCHASES_MAX: usize = 1_000;
@@ -97,6 +97,7 @@ pub async fn whole(store: &dyn Store, purchase: &Purchase) -> Result<PurchaseWho
     };
     let filter = SessionFilter { purchase_id: Some(purchase.id), ..SessionFilter::default() };
     let sessions = store.list_sessions(&filter, None, usize::from(u16::MAX)).await?;
+    let changes = store.changes_of(purchase.id).await?;
     Ok(PurchaseWhole {
         row: PurchaseRow::from(purchase),
         confirmation: purchase.confirmation.clone(),
@@ -105,6 +106,7 @@ pub async fn whole(store: &dyn Store, purchase: &Purchase) -> Result<PurchaseWho
         waitlisted_at: waiting.map(|waiting| waiting.waitlisted_at),
         receipt: receipt.and_then(|text| serde_json::from_str(&text).ok()),
         sessions: sessions.into_iter().map(SessionRow::from).collect(),
+        changes: changes.into_iter().map(ChangeRow::from).collect(),
     })
 }
 

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::platform::rows::{Purchase, Session};
+use crate::platform::rows::{Change, Purchase, Session};
 
 /// A purchase as it is listed.
 #[allow(missing_docs)]
@@ -67,6 +67,26 @@ pub struct PurchaseWhole {
     pub waitlisted_at: Option<Timestamp>,
     pub receipt: Option<serde_json::Value>,
     pub sessions: Vec<SessionRow>,
+    pub changes: Vec<ChangeRow>,
+}
+
+/// What a person changed of a purchase.
+#[allow(missing_docs)]
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeRow {
+    pub revision: i64,
+    pub kind: String,
+    pub changed_at: Timestamp,
+    pub actor: String,
+    pub reason: String,
+    pub effective_from: Option<Date>,
+}
+
+impl From<Change> for ChangeRow {
+    fn from(change: Change) -> Self {
+        let Change { revision, kind, changed_at, actor, reason, effective_from } = change;
+        Self { revision, kind, changed_at, actor, reason, effective_from }
+    }
 }
 
 /// A session as it is listed.

@@ -15,7 +15,7 @@ pub mod cache;
 pub mod cron;
 pub mod purchase;
 pub mod session;
-mod window;
+pub(crate) mod window;
 
 /// Which worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

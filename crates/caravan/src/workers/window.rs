@@ -32,6 +32,18 @@ pub(super) fn extend(
     parent: Option<&str>,
 ) -> Result<bool, WorkError> {
     let until = window::horizon(target.today, allocation.start_date, target.window_days);
+    extend_to(outcome, purchase, allocation, until, now, parent)
+}
+
+/// Raises the purchase's horizon to `until`; whether it had to be raised.
+pub(crate) fn extend_to(
+    outcome: &mut Outcome,
+    purchase: &Purchase,
+    allocation: &Allocation,
+    until: Date,
+    now: Timestamp,
+    parent: Option<&str>,
+) -> Result<bool, WorkError> {
     if purchase.horizon.is_some_and(|horizon| horizon >= until) {
         return Ok(false);
     }
@@ -63,7 +75,7 @@ pub(super) fn extend(
 }
 
 /// The plan as it was decided: nothing that changed since moves a session silently.
-fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
+pub(crate) fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
     let confirmation = &purchase.confirmation;
     let zone = zone_named(&confirmation.student.time_zone).ok_or_else(|| {
         WorkError::Failed(format!("purchase {}: unknown zone {:?}", purchase.id, confirmation.student.time_zone))

@@ -1,7 +1,9 @@
 use caravan::platform::transaction::{
-    Advance, CommitError, Effects, NewAllocation, Redriven, TrainerEdit, TrainerTouch, Transaction,
+    Advance, CommitError, Effects, NewAllocation, NewCancellation, Redriven, TrainerEdit, TrainerTouch, Transaction,
 };
+use caravan_domain::cancellation::Ending;
 use caravan_domain::event::Topic;
+use caravan_domain::purchase::PurchaseStatus;
 use caravan_domain::trainer::Closure;
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -30,6 +32,19 @@ async fn prepared(world: &World) -> NewAllocation {
     made
 }
 
+/// A purchase that nobody has looked at yet is called off.
+fn cancellation(purchase_id: uuid::Uuid) -> NewCancellation {
+    NewCancellation {
+        purchase_id,
+        status: PurchaseStatus::Created,
+        horizon: None,
+        allocation: None,
+        ending: Ending { effective_from: START, decided_at: now() },
+        actor: "ann".to_owned(),
+        reason: "paid by mistake".to_owned(),
+    }
+}
+
 /// A transaction in which everything happens.
 fn everything(made: &NewAllocation) -> Transaction {
     let waiting = purchase("pay_waiting", "stu_1");
@@ -43,6 +58,7 @@ fn everything(made: &NewAllocation) -> Transaction {
             waitlistings: vec![waitlisting(purchase("pay_unlucky", "stu_1").id, now(), 1)],
             trainers: vec![TrainerTouch { trainer_id: "trn_1".to_owned(), version: 1, share: 400 }],
             windows: vec![window(made, None, date(2026, 12, 15), 1..=2)],
+            cancellations: vec![cancellation(purchase("pay_new", "stu_2").id)],
             completed_as_of: Some(instant("2026-12-01T23:00:00Z")),
             roster: vec![
                 TrainerEdit { trainer: trainer("trn_2"), version: Some(1) },
@@ -83,7 +99,7 @@ type Break = fn(&mut Transaction);
 pub(crate) async fn whatever_part_fails_nothing_stays(world: &World) {
     let made = prepared(world).await;
     let before = seen(world).await;
-    let breaks: [(&str, Break); 13] = [
+    let breaks: [(&str, Break); 14] = [
         ("a position moved", |all| all.advances[0].from = 0),
         ("a purchase is there", |all| all.effects.purchases.push(purchase("pay_waiting", "stu_1"))),
         ("a purchase is not there", |all| all.effects.allocations[0].purchase_id = purchase("pay_none", "stu_1").id),
@@ -98,6 +114,7 @@ pub(crate) async fn whatever_part_fails_nothing_stays(world: &World) {
         ("a trainer's edit", |all| all.effects.roster[0].version = Some(9)),
         ("a horizon moved", |all| all.effects.windows[0].from = Some(START)),
         ("another allocation", |all| all.effects.windows[0].allocation_id = purchase("pay_none", "stu_1").id),
+        ("called off otherwise", |all| all.effects.cancellations[0].status = PurchaseStatus::Waitlisted),
         ("redriven before", |all| all.effects.redriven[0].id = 77),
     ];
     for (name, make_fail) in breaks {
@@ -119,7 +136,7 @@ pub(crate) async fn everything_together_is_there_when_it_returns(world: &World) 
     world.commit(everything(&made)).await;
     let totals = world.beside.store.totals().await.unwrap();
     let counted = |of: &std::collections::BTreeMap<String, u64>| format!("{of:?}");
-    assert_eq!(counted(&totals.purchases), r#"{"allocated": 1, "created": 1, "scheduled": 1, "waitlisted": 1}"#);
+    assert_eq!(counted(&totals.purchases), r#"{"allocated": 1, "cancelled": 1, "scheduled": 1, "waitlisted": 1}"#);
     assert_eq!(counted(&totals.sessions), r#"{"completed": 1, "scheduled": 1}"#);
     assert_eq!((totals.trainers, totals.outbox, totals.dead_letters["invalid-json"]), (3, 2, 2));
     assert_eq!(world.beside.store.roster_version().await.unwrap(), 2, "one transaction raises it once");

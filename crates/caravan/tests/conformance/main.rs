@@ -3,6 +3,7 @@
 mod allocations;
 mod atomicity;
 mod cache;
+mod cancellations;
 mod dead_letters;
 mod double_booking;
 mod leases;
@@ -32,6 +33,9 @@ macro_rules! conformance {
                 cache::answers_are_kept_until_they_are_invalidated;
                 cache::a_fill_that_began_before_an_invalidation_is_refused;
                 cache::no_race_leaves_an_outdated_answer;
+                cancellations::what_is_not_held_leaves_the_calendar_and_its_time_is_free;
+                cancellations::one_without_a_trainer_stops_waiting;
+                cancellations::what_changed_meanwhile_makes_it_look_again;
                 dead_letters::there_is_one_for_each_record_and_group;
                 dead_letters::a_replay_tells_of_it_only_once;
                 dead_letters::each_is_redriven_once;

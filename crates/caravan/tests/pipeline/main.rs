@@ -4,6 +4,7 @@
 
 mod backups;
 mod bounds;
+mod cancelling;
 mod clocks;
 mod dead_letters;
 mod ground;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
-    Allocation, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
-    Session, SessionFilter, Totals, TrainerRow, Waiting,
+    Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter,
+    RosterChanges, Session, SessionFilter, Totals, TrainerRow, Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;
@@ -289,6 +289,10 @@ impl Lists for Handle {
             Ok(state.tables.waitlist.get(&purchase_id).map(|waiting| (**waiting).clone()))
         })
         .await
+    }
+
+    async fn changes_of(&self, _purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {
+        Ok(Vec::new())
     }
 
     async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError> {

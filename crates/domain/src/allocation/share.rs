@@ -8,7 +8,7 @@
 pub const SHARE_PER_SESSION: i64 = 100_000;
 
 /// What a plan of so many sessions adds to the share of a trainer of this weight (0 counts as 1).
-pub(crate) fn increment(sessions: u16, weight: u32) -> i64 {
+pub fn increment(sessions: u16, weight: u32) -> i64 {
     i64::from(sessions) * SHARE_PER_SESSION / i64::from(weight.max(1))
 }
 

@@ -31,8 +31,8 @@ const PREPARE: [&str; 11] = [
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
     "CREATE TEMP TABLE party_plans (kind text, party text COLLATE \"C\", seq bigint) ON COMMIT DROP",
     "INSERT INTO party_plans
-     SELECT 'trainer', trainer_id, seq FROM allocations WHERE status = 'active'
-     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status = 'active'",
+     SELECT 'trainer', trainer_id, seq FROM allocations WHERE status IN ('active', 'ended')
+     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status IN ('active', 'ended')",
     "CREATE INDEX ON party_plans (kind, party)",
     "CREATE TEMP TABLE parties (kind text, party text COLLATE \"C\", full_name text COLLATE \"C\") ON COMMIT DROP",
     "INSERT INTO parties
@@ -205,7 +205,8 @@ impl Evidence for DistributedEvidence {
     async fn purchases(&mut self, after: Option<&str>, limit: usize) -> Result<PurchasePage, PlatformError> {
         const SQL: &str = "
             SELECT p.id::text, payment_id, item, student_id, status, requested_start_date::text, start_date::text, horizon::text,
-                   sessions_total, caravan_instant(created_at), coalesce(c.confirmation, '')
+                   sessions_total, caravan_instant(created_at), coalesce(c.confirmation, ''),
+                   (SELECT caravan_instant(max(n.changed_at)) FROM purchase_changes n WHERE n.purchase = p.seq AND n.kind = 'cancelled')
             FROM purchases p LEFT JOIN confirmations c ON c.seq = p.seq WHERE p.id > $1::uuid ORDER BY p.id LIMIT $2";
         let after = after.unwrap_or(BEFORE_ALL);
         let purchases = self.all(sqlx::query(SQL).bind(after).bind(limit as i64), purchase).await?;
@@ -280,7 +281,7 @@ const AFTER_ALL: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 const ALLOCATIONS: &str = "
     SELECT id::text, purchase_id::text, trainer_id, student_id, status, generation, start_date::text, slots, skipped, receipt,
-           caravan_instant(allocated_at)
+           caravan_instant(allocated_at), ended_from::text, caravan_instant(ended_at)
     FROM allocations WHERE seq IN (
         SELECT a.seq FROM purchases p JOIN LATERAL (
             SELECT seq FROM allocations WHERE seq > p.seq << 16 AND seq < (p.seq + 1) << 16 AND purchase_id = p.id OFFSET 0) a ON true
@@ -300,7 +301,7 @@ const WAITING: &str = "SELECT purchase_id::text FROM waitlist WHERE purchase_id 
                        ORDER BY waitlist.purchase_id";
 const PLANS: &str = "
     SELECT a.id::text, a.purchase_id::text, a.trainer_id, a.student_id, a.status, a.generation, a.start_date::text, a.slots,
-           a.skipped, a.receipt, caravan_instant(a.allocated_at), o.party, c.confirmation
+           a.skipped, a.receipt, caravan_instant(a.allocated_at), a.ended_from::text, caravan_instant(a.ended_at), o.party, c.confirmation
     FROM party_plans o JOIN allocations a ON a.seq = o.seq
     LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
     WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party";
@@ -332,6 +333,7 @@ fn purchase(row: &PgRow) -> Read<PurchaseEvidence> {
         sessions_total: row.try_get(8)?,
         created_at: row.try_get(9)?,
         confirmation: row.try_get(10)?,
+        cancelled_at: row.try_get(11)?,
     })
 }
 
@@ -348,6 +350,8 @@ fn allocation(row: &PgRow) -> Read<AllocationEvidence> {
         skipped: row.try_get(8)?,
         receipt: row.try_get(9)?,
         allocated_at: row.try_get(10)?,
+        ended_from: row.try_get(11)?,
+        ended_at: row.try_get(12)?,
     })
 }
 
@@ -365,7 +369,7 @@ fn session(row: &PgRow) -> Read<SessionEvidence> {
 }
 
 fn plan(row: &PgRow) -> Read<PlanEvidence> {
-    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(11)?, confirmation: row.try_get(12)? })
+    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(13)?, confirmation: row.try_get(14)? })
 }
 
 fn reservation(row: &PgRow) -> Read<ReservationEvidence> {

@@ -39,8 +39,8 @@ const AFTER_ALL: &[u8] = &[0xff];
 const PREPARE: [&str; 7] = [
     "CREATE TEMP TABLE party_plans (kind TEXT, party TEXT, seq INTEGER, PRIMARY KEY (kind, party, seq)) WITHOUT ROWID",
     "INSERT INTO party_plans
-     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status = 'active'
-     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status = 'active'",
+     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status IN ('active', 'ended')
+     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status IN ('active', 'ended')",
     "CREATE TEMP TABLE parties (kind TEXT, party TEXT, full TEXT, PRIMARY KEY (kind, party, full)) WITHOUT ROWID",
     "INSERT OR IGNORE INTO parties SELECT kind, party, kind || ':' || party FROM party_plans",
     "INSERT OR IGNORE INTO parties
@@ -257,7 +257,9 @@ impl Evidence for EmbeddedEvidence {
             "SELECT CAST(id AS TEXT), CAST(payment_id AS TEXT), CAST(item AS TEXT), CAST(student_id AS TEXT),
                     CAST(status AS TEXT), CAST(requested_start_date AS TEXT), CAST(start_date AS TEXT),
                     CAST(horizon AS TEXT), CAST(sessions_total AS INTEGER), CAST(created_at AS TEXT),
-                    CAST(coalesce((SELECT c.confirmation FROM confirmations c WHERE c.seq = purchases.seq), '') AS TEXT)
+                    CAST(coalesce((SELECT c.confirmation FROM confirmations c WHERE c.seq = purchases.seq), '') AS TEXT),
+                    (SELECT CAST(max(n.changed_at) AS TEXT) FROM purchase_changes n
+                     WHERE n.purchase = purchases.seq AND n.kind = 'cancelled')
              FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
         )
         .bind(after)
@@ -333,7 +335,8 @@ impl Evidence for EmbeddedEvidence {
 const ALLOCATIONS: &str =
     "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
         CAST(status AS TEXT), CAST(generation AS INTEGER), CAST(start_date AS TEXT), CAST(slots AS TEXT),
-        CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT)
+        CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT), CAST(ended_from AS TEXT),
+        CAST(ended_at AS TEXT)
  FROM allocations WHERE seq IN (
      SELECT a.seq FROM purchases p CROSS JOIN allocations a
          ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.purchase_id = p.id WHERE p.id > ?1 AND p.id <= ?2
@@ -353,7 +356,7 @@ const PLANS: &str =
     "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAST(a.trainer_id AS TEXT), CAST(a.student_id AS TEXT),
         CAST(a.status AS TEXT), CAST(a.generation AS INTEGER), CAST(a.start_date AS TEXT), CAST(a.slots AS TEXT),
         CAST(a.skipped AS TEXT), CAST(a.receipt AS TEXT), CAST(a.allocated_at AS TEXT),
-        o.party, CAST(c.confirmation AS TEXT)
+        CAST(a.ended_from AS TEXT), CAST(a.ended_at AS TEXT), o.party, CAST(c.confirmation AS TEXT)
  FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq
  LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
  WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party";
@@ -404,6 +407,7 @@ fn purchase(row: &SqliteRow) -> Read<PurchaseEvidence> {
         sessions_total: row.try_get(8)?,
         created_at: row.try_get(9)?,
         confirmation: row.try_get(10)?,
+        cancelled_at: row.try_get(11)?,
     })
 }
 
@@ -420,6 +424,8 @@ fn allocation(row: &SqliteRow) -> Read<AllocationEvidence> {
         skipped: row.try_get(8)?,
         receipt: row.try_get(9)?,
         allocated_at: row.try_get(10)?,
+        ended_from: row.try_get(11)?,
+        ended_at: row.try_get(12)?,
     })
 }
 
@@ -437,7 +443,7 @@ fn session(row: &SqliteRow) -> Read<SessionEvidence> {
 }
 
 fn plan(row: &SqliteRow) -> Read<PlanEvidence> {
-    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(11)?, confirmation: row.try_get(12)? })
+    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(13)?, confirmation: row.try_get(14)? })
 }
 
 fn reservation(row: &SqliteRow) -> Read<ReservationEvidence> {

@@ -13,8 +13,8 @@ use super::rows::{self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, 
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::rows::{
-    Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session, SessionFilter,
-    Totals, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
+    SessionFilter, Totals, Waiting,
 };
 use crate::platform::store::Lists;
 
@@ -113,6 +113,13 @@ impl Lists for EmbeddedStore {
         let query = sqlx::query(SQL).bind(purchase_id.to_string());
         let rows = self.fetch(query).await?;
         rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
+    }
+
+    async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {
+        const SQL: &str = "SELECT c.revision, c.kind, c.changed_at, c.actor, c.reason, c.effective_from
+                           FROM purchases p CROSS JOIN purchase_changes c ON c.purchase = p.seq
+                           WHERE p.id = ?1 ORDER BY c.revision";
+        self.fetch(sqlx::query(SQL).bind(purchase_id.to_string())).await?.iter().map(rows::change).collect()
     }
 
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError> {

@@ -10,7 +10,7 @@ use crate::platform::columns;
 pub(super) use crate::platform::columns::{
     headers, instant, json, limit, milliseconds, number, parsed, second, stored, topic_partition,
 };
-use crate::platform::rows::{DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &SqliteRow) -> Result<T, PlatformError>
@@ -57,6 +57,11 @@ pub(super) fn session(row: &SqliteRow) -> Result<Session, PlatformError> {
 /// What waits in the outbox for a topic, from its name, the rows and the oldest timestamp.
 pub(super) fn outbox_depth(row: &SqliteRow) -> Result<OutboxDepth, PlatformError> {
     columns::outbox_depth(decoded(row)?)
+}
+
+/// What a person changed, from `revision, kind, changed_at, actor, reason, effective_from`.
+pub(super) fn change(row: &SqliteRow) -> Result<Change, PlatformError> {
+    columns::change(decoded(row)?)
 }
 
 /// What a dead letter is selected by.

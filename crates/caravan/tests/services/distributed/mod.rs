@@ -12,6 +12,8 @@ mod site;
 
 #[path = "../../pipeline/bounds.rs"]
 mod bounds;
+#[path = "../../pipeline/cancelling.rs"]
+mod cancelling;
 #[path = "../../pipeline/clocks.rs"]
 mod clocks;
 #[path = "../../pipeline/dead_letters.rs"]

@@ -18,8 +18,8 @@ use super::rows::{
 use crate::platform::PlatformError;
 use crate::platform::columns::{limit as rows_max, number, parsed, second};
 use crate::platform::rows::{
-    Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session, SessionFilter,
-    Totals, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
+    SessionFilter, Totals, Waiting,
 };
 use crate::platform::store::Lists;
 
@@ -121,6 +121,14 @@ impl Lists for PostgresStore {
                            JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active' WHERE p.id = $1";
         let rows = self.fetch(sqlx::query(SQL).bind(purchase_id)).await?;
         rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
+    }
+
+    async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {
+        const SQL: &str =
+            "SELECT c.revision, c.kind, caravan_instant(c.changed_at), c.actor, c.reason, c.effective_from::text
+                           FROM purchases p JOIN purchase_changes c ON c.purchase = p.seq
+                           WHERE p.id = $1 ORDER BY c.revision";
+        self.fetch(sqlx::query(SQL).bind(purchase_id)).await?.iter().map(rows::change).collect()
     }
 
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError> {

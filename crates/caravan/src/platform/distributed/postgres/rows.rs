@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use super::errors::platform_error;
 use crate::platform::PlatformError;
 use crate::platform::columns;
-use crate::platform::rows::{DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &PgRow) -> Result<T, PlatformError>
@@ -52,6 +52,11 @@ pub(super) fn session(row: &PgRow) -> Result<Session, PlatformError> {
 /// What waits in the outbox for a topic, from its name, the rows and the oldest timestamp.
 pub(super) fn outbox_depth(row: &PgRow) -> Result<OutboxDepth, PlatformError> {
     columns::outbox_depth(decoded(row)?)
+}
+
+/// What a person changed, from `revision, kind, changed_at, actor, reason, effective_from`.
+pub(super) fn change(row: &PgRow) -> Result<Change, PlatformError> {
+    columns::change(decoded(row)?)
 }
 
 /// What a dead letter is selected by.

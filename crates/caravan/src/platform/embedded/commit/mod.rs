@@ -10,6 +10,7 @@ use super::writer::Writer;
 use crate::platform::transaction::{CommitError, Transaction};
 
 mod allocations;
+mod cancellations;
 mod completion;
 mod dead_letters;
 mod outbox;
@@ -43,6 +44,9 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     reservations::reserve(connection, &effects.allocations).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;
     windows::extend(connection, &effects.windows).await?;
+    for cancellation in &effects.cancellations {
+        cancellations::call_off(connection, cancellation).await?;
+    }
     if let Some(at) = effects.completed_as_of {
         completion::complete(connection, at).await?;
     }

@@ -11,6 +11,7 @@ use super::errors::commit_error;
 use crate::platform::transaction::{CommitError, Transaction};
 
 mod allocations;
+mod cancellations;
 mod completion;
 mod dead_letters;
 mod outbox;
@@ -39,6 +40,9 @@ async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Resu
     reservations::reserve(connection, &effects.allocations).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;
     windows::extend(connection, &effects.windows).await?;
+    for cancellation in &effects.cancellations {
+        cancellations::call_off(connection, cancellation).await?;
+    }
     if let Some(at) = effects.completed_as_of {
         completion::complete(connection, at).await?;
     }

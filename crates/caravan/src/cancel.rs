@@ -1,0 +1,180 @@
+//! Calling purchases off, by hand: each is one transaction, and doing it twice changes nothing more.
+
+use caravan_domain::allocation::share_increment;
+use caravan_domain::cancellation::{Ending, called_off};
+use caravan_domain::event::{Event, PurchaseCancelled};
+use caravan_domain::ids::event_id;
+use caravan_domain::plan::zone_named;
+use caravan_domain::purchase::PurchaseStatus;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::engine::batch_transaction;
+use crate::engine::worker::{Outcome, WorkError};
+use crate::platform::rows::{Allocation, Purchase};
+use crate::platform::transaction::{CommitError, EndedAllocation, NewCancellation};
+use crate::platform::{Platform, PlatformError};
+use crate::workers::window;
+
+const SOURCE: &str = "/caravan/purchases";
+/// How often it is tried while workers change the same purchase.
+const ATTEMPTS_MAX: u32 = 20;
+/// How long to wait before it is tried again.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(25);
+
+/// What a person asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The first date without sessions, in the student's zone; today there without one.
+    pub from: Option<Date>,
+    /// Who asks.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It is called off now.
+    Now {
+        /// The first date without sessions, in the student's zone.
+        effective_from: Date,
+        /// How many sessions are called off.
+        called_off: u16,
+        /// How many were held, or are still to be held before that date.
+        kept: u16,
+    },
+    /// It was called off before: nothing changed.
+    Before,
+}
+
+/// Why a purchase was not called off.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// There is no such purchase.
+    #[error("there is no purchase {0}")]
+    Unknown(Uuid),
+    /// All its sessions are over.
+    #[error("purchase {0} is completed: all its sessions are over, there is nothing left to call off")]
+    Completed(Uuid),
+    /// The store refuses, or can't be reached.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The store can't be read.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The purchase can't be understood.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl From<WorkError> for CancelError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Platform(error) => error.into(),
+            WorkError::Failed(why) => Self::Unreadable(why),
+        }
+    }
+}
+
+/// Calls a purchase off: its sessions from a date on are cancelled, its time is free again, and those who
+/// wait are looked at again.
+///
+/// # Errors
+/// [`CancelError`]; then nothing has changed.
+pub async fn cancel(platform: &Platform, id: Uuid, request: &Request) -> Result<Cancelled, CancelError> {
+    for attempt in 1.. {
+        let found = platform.store.purchases(&[id]).await?;
+        let purchase = found.first().ok_or(CancelError::Unknown(id))?;
+        match purchase.status {
+            PurchaseStatus::Cancelled => return Ok(Cancelled::Before),
+            PurchaseStatus::Completed => return Err(CancelError::Completed(id)),
+            _ => {}
+        }
+        let weight = trainer_weight(platform, purchase).await?;
+        let (outcome, cancelled) = decide(purchase, weight, request, platform.clock.now())?;
+        let epoch = platform.store.epoch().await?;
+        match platform.store.commit(&batch_transaction(outcome, epoch)).await {
+            Ok(()) => return Ok(cancelled),
+            Err(CommitError::Conflict { .. }) if attempt < ATTEMPTS_MAX => platform.clock.sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// The weight of the trainer whose work it is; 0 if nobody's.
+async fn trainer_weight(platform: &Platform, purchase: &Purchase) -> Result<u32, PlatformError> {
+    let Some(allocation) = &purchase.allocation else { return Ok(0) };
+    let terms = platform.store.trainer_terms(std::slice::from_ref(&allocation.trainer_id)).await?;
+    Ok(terms.first().map_or(0, |(trainer, _)| trainer.weight))
+}
+
+/// What follows from calling it off now.
+fn decide(
+    purchase: &Purchase,
+    weight: u32,
+    request: &Request,
+    now: Timestamp,
+) -> Result<(Outcome, Cancelled), CancelError> {
+    let confirmation = &purchase.confirmation;
+    let zone = zone_named(&confirmation.student.time_zone).ok_or_else(|| {
+        CancelError::Unreadable(format!("purchase {}: unknown zone {:?}", purchase.id, confirmation.student.time_zone))
+    })?;
+    let effective_from = request.from.unwrap_or_else(|| now.to_zoned(zone).date());
+    let ending = Ending { effective_from, decided_at: now };
+    let mut outcome = Outcome::default();
+    let (mut status, mut horizon) = (purchase.status, purchase.horizon);
+    // What is still to be held must stand in the calendar: nobody extends the window of a purchase that is called off.
+    if let Some(allocation) = purchase.allocation.as_ref().filter(|active| active.start_date < effective_from)
+        && window::extend_to(&mut outcome, purchase, allocation, effective_from, now, None)?
+    {
+        (status, horizon) = (PurchaseStatus::Scheduled, Some(effective_from));
+    }
+    let allocation =
+        purchase.allocation.as_ref().map(|allocation| ended(purchase, allocation, weight, ending)).transpose()?;
+    let off = allocation.as_ref().map_or(confirmation.plan.sessions, |ended| ended.called_off.sessions);
+    let cancelled = Cancelled::Now { effective_from, called_off: off, kept: confirmation.plan.sessions - off };
+    outcome.events.push(told(purchase, request, ending)?);
+    outcome.effects.cancellations.push(NewCancellation {
+        purchase_id: purchase.id,
+        status,
+        horizon,
+        allocation,
+        ending,
+        actor: request.actor.clone(),
+        reason: request.reason.clone(),
+    });
+    Ok((outcome, cancelled))
+}
+
+fn ended(
+    purchase: &Purchase,
+    allocation: &Allocation,
+    weight: u32,
+    ending: Ending,
+) -> Result<EndedAllocation, WorkError> {
+    let called_off = called_off(window::schedule(purchase, allocation)?.occurrences(), ending);
+    Ok(EndedAllocation {
+        id: allocation.id,
+        trainer_id: allocation.trainer_id.clone(),
+        student_id: purchase.confirmation.student.id.clone(),
+        share_less: share_increment(called_off.sessions, weight),
+        called_off,
+    })
+}
+
+fn told(purchase: &Purchase, request: &Request, ending: Ending) -> Result<Event, CancelError> {
+    let payload = PurchaseCancelled {
+        purchase_id: purchase.id,
+        cancelled_at: ending.decided_at,
+        reason: request.reason.clone(),
+        effective_from: ending.effective_from,
+        metadata: purchase.confirmation.metadata.clone(),
+    };
+    let id = event_id(purchase.id, "purchase-cancelled");
+    Event::telling(&payload, id, ending.decided_at, SOURCE, None)
+        .map_err(|error| CancelError::Unreadable(error.to_string()))
+}

@@ -1,0 +1,80 @@
+//! `caravan purchases …`
+
+use std::path::PathBuf;
+
+use caravan_domain::purchase::PurchaseStatus;
+use clap::{Args, Subcommand};
+use jiff::civil::Date;
+
+use super::{ListArgs, date};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PurchasesCommand {
+    /// Publish confirmed payments, one JSON value a line
+    #[command(after_help = "Examples:\n  \
+        caravan purchases confirm payments.jsonl\n  \
+        payments-export | caravan purchases confirm -\n\n\
+        Lines are published as they are. Whatever can't be used is set aside by the worker: see `caravan dead-letters list`.")]
+    Confirm(ConfirmArgs),
+    /// List purchases, oldest first
+    #[command(after_help = "Examples:\n  \
+        caravan purchases list --status waitlisted\n  \
+        caravan purchases list --student stu_118 --json")]
+    List(PurchasesListArgs),
+    /// Show one purchase: where it stands, and why that trainer
+    #[command(after_help = "Examples:\n  \
+        caravan purchases show 0160dedd-cca0-578b-8ef9-108c281d0ad2\n  \
+        caravan purchases show pay_29QQoUBi66xm2f")]
+    Show(PurchaseShowArgs),
+    /// Call a purchase off: sessions from a date on are cancelled, and their time is free again
+    #[command(after_help = "Examples:\n  \
+        caravan purchases cancel pay_29QQoUBi66xm2f --reason 'moved abroad'\n  \
+        caravan purchases cancel pay_29QQoUBi66xm2f --reason 'end of term' --from 2027-01-01\n\n\
+        What has begun is held, and so is what is planned before the date. Doing it again changes nothing.")]
+    Cancel(PurchaseCancelArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchaseCancelArgs {
+    /// The purchase's id, or its payment's
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Why, for those who read it later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The first date without sessions, in the student's zone [default: today there]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) from: Option<Date>,
+    /// Who calls it off [default: the user who runs this]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfirmArgs {
+    /// The file; - for standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchasesListArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Only those with this status
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<PurchaseStatus>,
+    /// Only those of this student
+    #[arg(long, value_name = "ID")]
+    pub(crate) student: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchaseShowArgs {
+    /// The purchase's id, or its payment's
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
