@@ -31,8 +31,8 @@ const PREPARE: [&str; 11] = [
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
     "CREATE TEMP TABLE party_plans (kind text, party text COLLATE \"C\", seq bigint) ON COMMIT DROP",
     "INSERT INTO party_plans
-     SELECT 'trainer', trainer_id, seq FROM allocations WHERE status IN ('active', 'ended')
-     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status IN ('active', 'ended')",
+     SELECT 'trainer', trainer_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
+     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL",
     "CREATE INDEX ON party_plans (kind, party)",
     "CREATE TEMP TABLE parties (kind text, party text COLLATE \"C\", full_name text COLLATE \"C\") ON COMMIT DROP",
     "INSERT INTO parties

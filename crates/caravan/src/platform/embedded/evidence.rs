@@ -39,8 +39,8 @@ const AFTER_ALL: &[u8] = &[0xff];
 const PREPARE: [&str; 7] = [
     "CREATE TEMP TABLE party_plans (kind TEXT, party TEXT, seq INTEGER, PRIMARY KEY (kind, party, seq)) WITHOUT ROWID",
     "INSERT INTO party_plans
-     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status IN ('active', 'ended')
-     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status IN ('active', 'ended')",
+     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
+     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL",
     "CREATE TEMP TABLE parties (kind TEXT, party TEXT, full TEXT, PRIMARY KEY (kind, party, full)) WITHOUT ROWID",
     "INSERT OR IGNORE INTO parties SELECT kind, party, kind || ':' || party FROM party_plans",
     "INSERT OR IGNORE INTO parties
