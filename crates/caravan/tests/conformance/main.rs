@@ -8,6 +8,8 @@ mod double_booking;
 mod leases;
 mod lists;
 mod log;
+#[path = "../support/mocked.rs"]
+mod mocked_services;
 mod outbox;
 mod positions;
 mod purchases;
