@@ -9,6 +9,8 @@ mod double_booking;
 mod leases;
 mod lists;
 mod log;
+#[path = "../support/mocked.rs"]
+mod mocked_services;
 mod outbox;
 mod positions;
 mod purchases;
@@ -24,63 +26,74 @@ mod world;
 macro_rules! conformance {
     ($($topology:ident),*) => {$(
         mod $topology {
-            conformance! { @suites $topology:
-                allocations::a_waiting_purchase_is_bound_once;
-                allocations::a_trainer_at_another_version_makes_it_look_again;
-                allocations::a_student_goes_on_with_whom_they_learned_last;
-                atomicity::whatever_part_fails_nothing_stays;
-                atomicity::everything_together_is_there_when_it_returns;
-                cache::answers_are_kept_until_they_are_invalidated;
-                cache::a_fill_that_began_before_an_invalidation_is_refused;
-                cache::no_race_leaves_an_outdated_answer;
-                cancellations::what_is_not_held_leaves_the_calendar_and_its_time_is_free;
-                cancellations::one_without_a_trainer_stops_waiting;
-                cancellations::what_changed_meanwhile_makes_it_look_again;
-                dead_letters::there_is_one_for_each_record_and_group;
-                dead_letters::a_replay_tells_of_it_only_once;
-                dead_letters::each_is_redriven_once;
-                dead_letters::they_are_found_by_what_people_ask_for;
-                double_booking::shifted_overlaps_of_a_trainer_are_refused;
-                double_booking::shifted_overlaps_of_a_student_are_refused;
-                double_booking::times_that_only_touch_are_not;
-                double_booking::one_transaction_cannot_book_a_time_twice;
-                double_booking::what_is_long_over_is_left_out_where_it_is_not_asked_for;
-                double_booking::of_many_racers_from_two_sides_one_wins;
-                leases::one_holds_it_until_it_ends_or_is_given_back;
-                lists::purchases_page_in_the_order_of_their_recording;
-                lists::sessions_page_by_start_and_are_found_by_whose_they_are;
-                lists::totals_count_everything;
-                log::topics_are_created_once_and_keep_their_identity;
-                log::a_key_keeps_its_order_in_the_partition_java_chooses;
-                log::records_without_a_key_are_spread;
-                log::records_come_back_as_they_were;
-                log::fetch_goes_by_time_across_partitions_within_its_limits;
-                log::a_large_record_comes_alone;
-                log::trimmed_records_leave_a_gap_that_reading_passes;
-                log::trim_keeps_what_is_young_or_unread;
-                log::a_waiting_reader_wakes_for_records_from_both_sides;
-                log::changes_of_the_store_wake_from_both_sides;
-                outbox::rows_come_in_order_until_they_are_forgotten;
-                positions::an_unknown_position_counts_as_where_it_is_said_to_be_once;
-                positions::of_two_contenders_one_advances;
-                positions::many_contenders_count_without_a_gap;
-                positions::begin_notes_only_unknown_ones;
-                positions::a_replay_moves_them_by_hand;
-                purchases::a_purchase_is_recorded_once_and_read_as_it_was;
-                purchases::unusual_texts_survive;
-                roster::an_import_is_an_upsert_by_version;
-                roster::changes_are_told_since_a_version;
-                roster::an_allocation_advances_the_trainer_and_not_the_roster;
-                waitlist::the_first_time_stands_and_the_rest_is_the_latest;
-                waitlist::those_below_a_version_come_oldest_first;
-                windows::sessions_stand_where_the_window_was_extended;
-                windows::a_window_that_moved_meanwhile_makes_it_look_again;
-                windows::due_windows_page_by_id;
-                windows::sessions_and_purchases_complete_when_they_are_over;
-            }
+            conformance! { @suites $topology }
+            conformance! { @suites_of_brokers $topology }
         }
     )*};
-    (@suites $topology:ident: $($module:ident::$suite:ident;)*) => {$(
+    (@suites $topology:ident) => {
+        conformance! { @tests $topology:
+            allocations::a_waiting_purchase_is_bound_once;
+            allocations::a_trainer_at_another_version_makes_it_look_again;
+            allocations::a_student_goes_on_with_whom_they_learned_last;
+            atomicity::whatever_part_fails_nothing_stays;
+            atomicity::everything_together_is_there_when_it_returns;
+            cache::answers_are_kept_until_they_are_invalidated;
+            cache::a_fill_that_began_before_an_invalidation_is_refused;
+            cache::no_race_leaves_an_outdated_answer;
+            cancellations::what_is_not_held_leaves_the_calendar_and_its_time_is_free;
+            cancellations::one_without_a_trainer_stops_waiting;
+            cancellations::what_changed_meanwhile_makes_it_look_again;
+            dead_letters::there_is_one_for_each_record_and_group;
+            dead_letters::a_replay_tells_of_it_only_once;
+            dead_letters::each_is_redriven_once;
+            dead_letters::they_are_found_by_what_people_ask_for;
+            double_booking::shifted_overlaps_of_a_trainer_are_refused;
+            double_booking::shifted_overlaps_of_a_student_are_refused;
+            double_booking::times_that_only_touch_are_not;
+            double_booking::one_transaction_cannot_book_a_time_twice;
+            double_booking::what_is_long_over_is_left_out_where_it_is_not_asked_for;
+            double_booking::of_many_racers_from_two_sides_one_wins;
+            leases::one_holds_it_until_it_ends_or_is_given_back;
+            lists::purchases_page_in_the_order_of_their_recording;
+            lists::sessions_page_by_start_and_are_found_by_whose_they_are;
+            lists::totals_count_everything;
+            log::topics_are_created_once_and_keep_their_identity;
+            log::a_key_keeps_its_order_in_the_partition_java_chooses;
+            log::records_without_a_key_are_spread;
+            log::records_come_back_as_they_were;
+            log::fetch_goes_by_time_across_partitions_within_its_limits;
+            log::a_large_record_comes_alone;
+            log::changes_of_the_store_wake_from_both_sides;
+            outbox::rows_come_in_order_until_they_are_forgotten;
+            positions::an_unknown_position_counts_as_where_it_is_said_to_be_once;
+            positions::of_two_contenders_one_advances;
+            positions::many_contenders_count_without_a_gap;
+            positions::begin_notes_only_unknown_ones;
+            positions::a_replay_moves_them_by_hand;
+            purchases::a_purchase_is_recorded_once_and_read_as_it_was;
+            purchases::unusual_texts_survive;
+            roster::an_import_is_an_upsert_by_version;
+            roster::changes_are_told_since_a_version;
+            roster::an_allocation_advances_the_trainer_and_not_the_roster;
+            waitlist::the_first_time_stands_and_the_rest_is_the_latest;
+            waitlist::those_below_a_version_come_oldest_first;
+            windows::sessions_stand_where_the_window_was_extended;
+            windows::a_window_that_moved_meanwhile_makes_it_look_again;
+            windows::due_windows_page_by_id;
+            windows::sessions_and_purchases_complete_when_they_are_over;
+        }
+    };
+    // What librdkafka's mock cluster does not answer as a broker does.
+    (@suites_of_brokers $topology:ident) => {
+        conformance! { @tests $topology:
+            // It knows no DeleteRecords, and no offset by a time.
+            log::trimmed_records_leave_a_gap_that_reading_passes;
+            log::trim_keeps_what_is_young_or_unread;
+            // A fetch that finds nothing waits its whole time, whatever comes meanwhile.
+            log::a_waiting_reader_wakes_for_records_from_both_sides;
+        }
+    };
+    (@tests $topology:ident: $($module:ident::$suite:ident;)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $suite() {
             let world = crate::topologies::$topology::world().await;
@@ -90,3 +103,9 @@ macro_rules! conformance {
 }
 
 conformance! { embedded, distributed }
+
+mod mocked {
+    mod refusals;
+
+    conformance! { @suites mocked }
+}

@@ -14,11 +14,16 @@ impl Namespace {
 
     /// One whose groups share partitions out in this way.
     pub(crate) fn with(kafka_group_protocol: GroupProtocol) -> Self {
+        Self::on(service("KAFKA_BROKERS"), kafka_group_protocol)
+    }
+
+    /// One on these brokers.
+    pub(crate) fn on(kafka_brokers: String, kafka_group_protocol: GroupProtocol) -> Self {
         let mut random = Uuid::new_v4().simple().to_string();
         random.truncate(10);
         Self(DistributedOptions {
             postgres_url: service("POSTGRES_URL"),
-            kafka_brokers: service("KAFKA_BROKERS"),
+            kafka_brokers,
             kafka_properties: Vec::new(),
             kafka_group_protocol,
             kafka_replication_factor: 0,

@@ -2,3 +2,4 @@
 
 pub(crate) mod distributed;
 pub(crate) mod embedded;
+pub(crate) mod mocked;

@@ -120,6 +120,17 @@ impl KafkaLog {
         Ok(())
     }
 
+    async fn until_ready(&self) -> Result<(), PlatformError> {
+        let begun = Instant::now();
+        while self.partition_counts().await?.len() < Topic::ALL.len() {
+            if begun.elapsed() > TOPICS_READY_MAX {
+                return Err(PlatformError::Environment("Kafka's new topics are not ready yet".to_owned()));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
     /// The members of groups, as far as the brokers tell.
     ///
     /// # Errors
@@ -178,17 +189,11 @@ impl Log for KafkaLog {
             )));
         }
         let missing: Vec<Topic> = Topic::ALL.into_iter().filter(|topic| !there.contains_key(topic)).collect();
-        if missing.is_empty() {
-            return Ok(missing);
+        if !missing.is_empty() {
+            self.create(&missing, partitions).await?;
+            self.until_ready().await?;
         }
-        self.create(&missing, partitions).await?;
-        let begun = Instant::now();
-        while self.partition_counts().await?.len() < Topic::ALL.len() {
-            if begun.elapsed() > TOPICS_READY_MAX {
-                return Err(PlatformError::Environment("Kafka's new topics are not ready yet".to_owned()));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+        // Also of topics that others have made: a position may be stored before anybody asks for them.
         self.marks.topic_ids(&Topic::ALL).await?;
         Ok(missing)
     }
@@ -266,8 +271,20 @@ impl Log for KafkaLog {
         }
         if dropped > 0 {
             let deleted = self.admin.delete_records(&list, &AdminOptions::new().operation_timeout(Some(ANSWER_WAIT)));
-            deleted.await.map_err(|error| platform_error(&error))?;
+            all_deleted(&deleted.await.map_err(|error| platform_error(&error))?)?;
         }
         Ok(dropped)
     }
+}
+
+/// Each partition has an outcome of its own.
+fn all_deleted(outcomes: &TopicPartitionList) -> Result<(), PlatformError> {
+    for outcome in outcomes.elements() {
+        if let Some(code) = outcome.error().err().and_then(|error| error.rdkafka_error_code()) {
+            let place = format!("{}/{}", outcome.topic(), outcome.partition());
+            let problem = platform_error(&KafkaError::AdminOp(code));
+            return Err(PlatformError::Environment(format!("records of {place} can't be deleted: {problem}")));
+        }
+    }
+    Ok(())
 }
