@@ -1,10 +1,12 @@
-//! Ways to damage what the workers made, each with the guarantees it breaks.
+//! Ways to damage what the workers made, each with the guarantees it breaks: in SQL that SQLite understands, and
+//! PostgreSQL as well unless `topologies/postgres.rs` says it otherwise.
 
 use caravan::audit::Guarantee::{
     self, Freshness, NoDoubleBooking, NothingVanishes, Occurrences, Once, RollingWindow, WholePlanFits,
 };
 
 /// What is damaged, and what must be found.
+#[derive(Clone, Copy)]
 pub(crate) struct Damage {
     /// In words.
     pub(crate) what: &'static str,
@@ -20,10 +22,8 @@ pub(crate) struct Damage {
 /// A plan under way: it has sessions, and more to come.
 pub(crate) const UNDER_WAY: &str = "(SELECT p.* FROM purchases p WHERE p.status = 'scheduled'
     AND (SELECT count(*) FROM sessions s WHERE s.purchase_id = p.id) BETWEEN 4 AND p.sessions_total - 8 ORDER BY p.id LIMIT 1)";
-/// Records with their topic and place.
-pub(crate) const PLACED: &str =
-    "(SELECT r.*, p.topic, p.topic || '/' || p.partition || '@' || (r.id & ((1 << 40) - 1)) AS place
-    FROM log_records r JOIN log_partitions p ON p.id = r.id >> 40)";
+/// A plan that leaves out days its trainer is off.
+pub(crate) const SKIPPING: &str = r#"receipt LIKE '%"skipped_for_time_off":["%'"#;
 
 pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
@@ -89,9 +89,11 @@ pub(crate) const DAMAGES: &[Damage] = &[
     },
     Damage {
         what: "there is a session beyond the last one",
-        find: "SELECT p.id, 'extra', 'extra', 'extra' FROM {UNDER_WAY} p",
-        statements: &["INSERT INTO sessions (purchase_id, ordinal, id, trainer_id, local_date, starts_at, ends_at)
-            SELECT id, sessions_total + 1, 'extra', (SELECT trainer_id FROM allocations WHERE purchase_id = ?1),
+        find: "SELECT p.id, '00000000-0000-4000-8000-000000000000', '00000000-0000-4000-8000-000000000000',
+                      '00000000-0000-4000-8000-000000000000' FROM {UNDER_WAY} p",
+        statements: &["INSERT INTO sessions (seq, purchase_id, ordinal, id, trainer_id, local_date, starts_at, ends_at)
+            SELECT (SELECT max(seq) + 1 FROM sessions), id, sessions_total + 1, '00000000-0000-4000-8000-000000000000',
+                   (SELECT trainer_id FROM allocations WHERE purchase_id = ?1),
                    '2031-01-01', '2031-01-01T10:00:00Z', '2031-01-01T10:45:00Z' FROM purchases WHERE id = ?1"],
         breaks: &[Once, NothingVanishes, Occurrences],
     },
@@ -169,14 +171,14 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "a purchase is created again",
         find: "SELECT p.id, p.id, r.place, p.id FROM {UNDER_WAY} p
-               JOIN {PLACED} r ON r.topic = 'purchase-created' AND CAST(r.key AS TEXT) = p.id",
+               JOIN {PLACED} r ON r.topic = 'purchase-created' AND r.key = CAST(p.id AS TEXT)",
         statements: &["UPDATE purchases SET status = 'created' WHERE id = ?1"],
         breaks: &[Once, NothingVanishes, RollingWindow],
     },
     Damage {
         what: "a purchase is allocated again",
         find: "SELECT p.id, r.place, p.id FROM {UNDER_WAY} p
-               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND CAST(r.key AS TEXT) = p.id",
+               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND r.key = CAST(p.id AS TEXT)",
         statements: &["UPDATE purchases SET status = 'allocated' WHERE id = ?1"],
         breaks: &[NothingVanishes, RollingWindow],
     },
@@ -210,9 +212,10 @@ pub(crate) const DAMAGES: &[Damage] = &[
                FROM {UNDER_WAY} p",
         statements: &[
             "DROP INDEX allocations_active",
-            "INSERT INTO allocations (id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at)
-             SELECT '00000000-0000-4000-8000-000000000000', purchase_id, trainer_id, student_id, 2, start_date, slots, skipped,
-                    receipt, allocated_at FROM allocations WHERE purchase_id = ?1",
+            "INSERT INTO allocations
+                 (seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at)
+             SELECT (SELECT max(seq) + 1 FROM allocations), '00000000-0000-4000-8000-000000000000', purchase_id, trainer_id,
+                    student_id, 2, start_date, slots, skipped, receipt, allocated_at FROM allocations WHERE purchase_id = ?1",
         ],
         breaks: &[Once, NothingVanishes, NoDoubleBooking],
     },
@@ -254,7 +257,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "a day off is not skipped",
         find: "SELECT id, 'trainer:' || trainer_id, id, id, purchase_id FROM allocations
-               WHERE receipt ->> '$.skipped_for_time_off' <> '[]' LIMIT 1",
+               WHERE {SKIPPING} LIMIT 1",
         statements: &["UPDATE allocations SET skipped = receipt ->> '$.skipped_for_closures' WHERE id = ?1"],
         breaks: &[NoDoubleBooking, WholePlanFits, Occurrences, RollingWindow],
     },
@@ -267,7 +270,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     },
     Damage {
         what: "more dates are skipped for time off than allowed",
-        find: "SELECT id, id, id FROM allocations WHERE receipt ->> '$.skipped_for_time_off' <> '[]' LIMIT 1",
+        find: "SELECT id, id, id FROM allocations WHERE {SKIPPING} LIMIT 1",
         statements: &["UPDATE allocations SET receipt = json_set(receipt, '$.skipped_for_time_off',
             json('[\"2026-12-08\",\"2026-12-09\",\"2026-12-10\"]')) WHERE id = ?1"],
         breaks: &[WholePlanFits, Occurrences],
@@ -337,7 +340,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "a purchase says something else than its payment",
         find: "SELECT p.id, r.place FROM {UNDER_WAY} p
-               JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND CAST(r.key AS TEXT) = p.payment_id",
+               JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND r.key = p.payment_id",
         statements: &["UPDATE confirmations SET confirmation = json_set(confirmation, '$.amount.minor', 5)
             WHERE seq = (SELECT seq FROM purchases WHERE id = ?1)"],
         breaks: &[NothingVanishes],
@@ -345,7 +348,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "a purchase that waits is gone",
         find: "SELECT p.id, p.id, r.place FROM purchases p
-               JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND CAST(r.key AS TEXT) = p.payment_id
+               JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND r.key = p.payment_id
                WHERE p.status = 'waitlisted'",
         statements: &["DELETE FROM purchases WHERE id = ?1"],
         breaks: &[Once, NothingVanishes],
@@ -354,7 +357,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
         what: "a purchase that is allocated is gone",
         find: "SELECT p.id, s.id, r.place, 'trainer:' || s.trainer_id FROM {UNDER_WAY} p
                JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 1
-               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND CAST(r.key AS TEXT) = p.id",
+               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND r.key = CAST(p.id AS TEXT)",
         statements: &["DELETE FROM purchases WHERE id = ?1"],
         breaks: &[Once, NothingVanishes, NoDoubleBooking],
     },
@@ -407,7 +410,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     },
     Damage {
         what: "a creation is told by two events",
-        find: "SELECT r.id, p.id FROM {UNDER_WAY} p JOIN {PLACED} r ON r.topic = 'purchase-created' AND CAST(r.key AS TEXT) = p.id",
+        find: "SELECT r.id, p.id FROM {UNDER_WAY} p JOIN {PLACED} r ON r.topic = 'purchase-created' AND r.key = CAST(p.id AS TEXT)",
         statements: &["INSERT INTO outbox (topic, key, value, headers, timestamp)
             SELECT 'purchase-created', key, value, json_replace(headers, '$[1][1]', '00000000-0000-4000-8000-000000000000'), timestamp
             FROM log_records WHERE id = ?1"],
@@ -415,7 +418,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     },
     Damage {
         what: "the same sessions are told by two events",
-        find: "SELECT r.id, p.id FROM {UNDER_WAY} p JOIN {PLACED} r ON r.topic = 'sessions-scheduled' AND CAST(r.key AS TEXT) = p.id
+        find: "SELECT r.id, p.id FROM {UNDER_WAY} p JOIN {PLACED} r ON r.topic = 'sessions-scheduled' AND r.key = CAST(p.id AS TEXT)
                ORDER BY r.id LIMIT 1",
         statements: &["INSERT INTO outbox (topic, key, value, headers, timestamp)
             SELECT 'sessions-scheduled', key, value, json_replace(headers, '$[1][1]', '00000000-0000-4000-8000-000000000000'), timestamp
@@ -425,28 +428,28 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "an event is republished with another content",
         find: "SELECT r.id, r.headers ->> '$[1][1]' FROM {UNDER_WAY} p
-               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND CAST(r.key AS TEXT) = p.id",
+               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND r.key = CAST(p.id AS TEXT)",
         statements: &["INSERT INTO outbox (topic, key, value, headers, timestamp)
             SELECT 'trainer-allocated', key, CAST(value || ' ' AS BLOB), headers, timestamp FROM log_records WHERE id = ?1"],
         breaks: &[Once],
     },
     Damage {
         what: "a purchase was never told of",
-        find: "SELECT r.id, p.id FROM {UNDER_WAY} p JOIN {PLACED} r ON r.topic = 'purchase-created' AND CAST(r.key AS TEXT) = p.id",
+        find: "SELECT r.id, p.id FROM {UNDER_WAY} p JOIN {PLACED} r ON r.topic = 'purchase-created' AND r.key = CAST(p.id AS TEXT)",
         statements: &["DELETE FROM log_records WHERE id = ?1"],
         breaks: &[NothingVanishes],
     },
     Damage {
         what: "an allocation was never told of",
         find: "SELECT r.id, a.id FROM {UNDER_WAY} p JOIN allocations a ON a.purchase_id = p.id
-               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND CAST(r.key AS TEXT) = p.id",
+               JOIN {PLACED} r ON r.topic = 'trainer-allocated' AND r.key = CAST(p.id AS TEXT)",
         statements: &["DELETE FROM log_records WHERE id = ?1"],
         breaks: &[NothingVanishes],
     },
     Damage {
         what: "sessions were never told of",
         find: "SELECT r.id, s.id FROM {UNDER_WAY} p JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 1
-               JOIN {PLACED} r ON r.topic = 'sessions-scheduled' AND CAST(r.key AS TEXT) = p.id ORDER BY r.id LIMIT 1",
+               JOIN {PLACED} r ON r.topic = 'sessions-scheduled' AND r.key = CAST(p.id AS TEXT) ORDER BY r.id LIMIT 1",
         statements: &["DELETE FROM log_records WHERE id = ?1"],
         breaks: &[NothingVanishes],
     },

@@ -29,7 +29,7 @@ impl KafkaEvidence {
     /// # Errors
     /// If the settings can't be used.
     pub fn of(log: Arc<KafkaLog>) -> Result<Self, PlatformError> {
-        let reader = Reader::new(log.options()).map_err(|error| platform_error(&error))?;
+        let reader = Reader::of_what_is_there(log.options()).map_err(|error| platform_error(&error))?;
         Ok(Self { log, reader, ends: BTreeMap::new() })
     }
 

@@ -14,7 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use rdkafka::consumer::{Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use super::edges::edges;
 use super::records::{platform_error, record};
@@ -113,7 +113,16 @@ pub(super) enum Read {
 
 impl Reader {
     pub(super) fn new(options: &KafkaOptions) -> Result<Self, KafkaError> {
-        let consumer = Arc::new(options.reading().create_with_context(Quiet)?);
+        Self::with(options, &options.reading())
+    }
+
+    /// One that is not to wait for more records than there are.
+    pub(super) fn of_what_is_there(options: &KafkaOptions) -> Result<Self, KafkaError> {
+        Self::with(options, &options.reading_what_is_there())
+    }
+
+    fn with(options: &KafkaOptions, config: &ClientConfig) -> Result<Self, KafkaError> {
+        let consumer = Arc::new(config.create_with_context(Quiet)?);
         Ok(Self { consumer, options: options.clone(), partitions: BTreeMap::new() })
     }
 

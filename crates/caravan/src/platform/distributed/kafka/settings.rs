@@ -110,6 +110,14 @@ impl KafkaOptions {
         config
     }
 
+    /// For reading what is there, one partition after the other. A broker that waits for more of the last one answers
+    /// nothing about the next.
+    pub(super) fn reading_what_is_there(&self) -> ClientConfig {
+        let mut config = self.reading();
+        config.set("fetch.wait.max.ms", "10");
+        config
+    }
+
     /// For being a member of a group, without reading.
     pub(super) fn joining(&self, group: &str) -> ClientConfig {
         let mut config = self.base();

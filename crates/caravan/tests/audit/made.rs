@@ -1,0 +1,140 @@
+//! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
+//! weeks later again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use caravan::engine::{Policy, Stats, Stop};
+use caravan::platform::Platform;
+use caravan::platform::clock::Clock;
+use caravan::platform::log::NewRecord;
+use caravan::platform::transaction::{Effects, TrainerEdit, Transaction};
+use caravan::workers::{self, RunOptions, WorkerKind};
+use caravan_domain::event::{Headers, Topic, payment_id_of};
+use caravan_domain::trainer::{Closure, Trainer};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::ground::Ground;
+
+const FIRST_DAY: &str = "2026-11-23T10:00:00Z";
+/// Seven weeks later: short plans are over, windows were extended.
+pub(crate) const LATER: &str = "2027-01-11T10:00:00Z";
+const PURCHASES: usize = 30;
+/// Longer than that, so that what happened is still told by the log.
+const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+pub(crate) struct At(Timestamp);
+
+impl At {
+    pub(crate) fn time(text: &str) -> Arc<Self> {
+        Arc::new(Self(text.parse().unwrap()))
+    }
+}
+
+#[async_trait]
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+fn trainer(number: usize, zone: &str) -> Trainer {
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat"];
+    let availability: Vec<Value> =
+        days.iter().map(|day| json!({ "weekday": day, "from": "08:00", "until": "21:00" })).collect();
+    let off = if number == 1 { json!([{ "from": "2026-12-08", "until": "2026-12-08" }]) } else { json!([]) };
+    serde_json::from_value(json!({
+        "trainer_id": format!("trn_{number}"), "name": "Ravi", "email": null, "time_zone": zone,
+        "languages": ["en"], "courses": [{ "subject": "Python", "levels": ["beginner"] }],
+        "availability": availability, "time_off": off, "max_sessions_per_week": 40, "weight": 100, "active": true,
+    }))
+    .unwrap()
+}
+
+fn payment(number: usize) -> Value {
+    let zone = if number.is_multiple_of(2) { "Asia/Kolkata" } else { "Europe/Berlin" };
+    // The first asks for the trainer who is off on one of the dates.
+    let preferred = (number == 1).then_some("trn_1");
+    json!({
+        "payment_id": format!("pay_{number}"), "confirmed_at": FIRST_DAY,
+        "amount": { "minor": 149_900, "currency": "INR" },
+        "student": { "id": format!("stu_{}", number % 25), "time_zone": zone, "languages": ["en", "hi"] },
+        "course": { "subject": "python", "level": if number == 7 { "wizard" } else { "beginner" } },
+        "plan": {
+            "start_date": if number.is_multiple_of(3) { "2027-03-02" } else { "2026-12-01" },
+            "sessions": if number.is_multiple_of(5) { 4 } else { 24 }, "per_week": 2, "minutes": 45,
+            "slots": [
+                { "weekday": "tue", "at": "17:00" }, { "weekday": "thu", "at": "17:00" },
+                { "weekday": "sat", "at": "10:15" }, { "weekday": "mon", "at": "12:00" },
+                { "weekday": "fri", "at": "11:30" },
+            ],
+        },
+        "preferred_trainer_id": preferred, "metadata": { "campaign": "diwali" },
+    })
+}
+
+/// Payments as they come: most good, one twice, some broken.
+fn payments() -> Vec<Vec<u8>> {
+    let mut values: Vec<Vec<u8>> = (1..=PURCHASES).map(|number| payment(number).to_string().into_bytes()).collect();
+    values.push(payment(2).to_string().into_bytes());
+    let mut conflicting = payment(3);
+    conflicting["amount"]["minor"] = json!(1);
+    values.push(conflicting.to_string().into_bytes());
+    let mut wrong = payment(99);
+    wrong["plan"]["sessions"] = json!(501);
+    values.push(wrong.to_string().into_bytes());
+    values.push(b"{\"payment_id\": \"pay_98\"".to_vec());
+    values
+}
+
+async fn run_workers(platform: &Platform) {
+    let options = RunOptions {
+        workers: WorkerKind::ALL.to_vec(),
+        until_idle: true,
+        policy: Policy { log_retention: RETENTION, ..Policy::default() },
+        instance: "test".to_owned(),
+    };
+    workers::run(platform, options, &Stop::new(), &Arc::new(Stats::default())).await.unwrap();
+}
+
+async fn publish(platform: &Platform) {
+    let record = |value: Vec<u8>| NewRecord {
+        topic: Topic::PurchaseConfirmed,
+        key: payment_id_of(&value).map(String::into_bytes),
+        value: Some(value),
+        headers: Headers::new(),
+        timestamp: platform.clock.now(),
+    };
+    platform.log.publish(&payments().into_iter().map(record).collect::<Vec<_>>()).await.unwrap();
+}
+
+async fn employ(platform: &Platform) {
+    let zones = ["Europe/Berlin", "Europe/Berlin", "Asia/Kolkata", "Asia/Kolkata", "Asia/Kolkata", "Europe/Berlin"];
+    let roster = (1..).zip(zones).map(|(number, zone)| TrainerEdit { trainer: trainer(number, zone), version: None });
+    let day: jiff::civil::Date = "2026-12-25".parse().unwrap();
+    let effects = Effects {
+        roster: roster.collect(),
+        closures: Some(vec![Closure { from: day, until: day, name: "Christmas".to_owned() }]),
+        ..Effects::default()
+    };
+    platform.store.commit(&Transaction { effects, ..Transaction::default() }).await.unwrap();
+}
+
+/// A ground on which everything has happened as it should, kept to be put back.
+pub(crate) async fn healthy<G: Ground>() -> G {
+    let mut ground = G::empty().await;
+    let platform = ground.platform(At::time(FIRST_DAY));
+    platform.log.create_topics(3).await.unwrap();
+    employ(&platform).await;
+    publish(&platform).await;
+    run_workers(&platform).await;
+    run_workers(&ground.platform(At::time(LATER))).await;
+    ground.keep().await;
+    ground
+}
