@@ -27,6 +27,32 @@ pub(crate) const SKIPPING: &str = r#"receipt LIKE '%"skipped_for_time_off":["%'"
 
 pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
+        what: "a session that was called off stands again",
+        find: "SELECT s.id, s.id, s.id FROM sessions s WHERE s.status = 'cancelled' ORDER BY s.ordinal LIMIT 1",
+        statements: &["UPDATE sessions SET status = 'scheduled' WHERE id = ?1"],
+        breaks: &[Once, Occurrences],
+    },
+    Damage {
+        what: "a session that was held before its plan was called off is called off",
+        find: "SELECT s.id, s.id FROM purchases p JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 1
+               WHERE p.status = 'cancelled'",
+        statements: &["UPDATE sessions SET status = 'cancelled' WHERE id = ?1"],
+        breaks: &[Occurrences],
+    },
+    Damage {
+        what: "nobody knows who called a plan off",
+        find: "SELECT p.id, p.id FROM purchases p WHERE p.status = 'cancelled'",
+        statements: &["DELETE FROM purchase_changes WHERE purchase = (SELECT seq FROM purchases WHERE id = ?1)"],
+        breaks: &[Once],
+    },
+    Damage {
+        what: "the end of a plan was earlier than it was",
+        find: "SELECT a.id, 'trainer:' || a.trainer_id, s.id FROM allocations a
+               JOIN sessions s ON s.purchase_id = a.purchase_id AND s.ordinal = 1 WHERE a.status = 'ended'",
+        statements: &["UPDATE allocations SET ended_from = '2026-11-24', ended_at = '2026-11-24T00:00:00Z' WHERE id = ?1"],
+        breaks: &[NoDoubleBooking, Occurrences],
+    },
+    Damage {
         what: "a session in the middle is gone",
         find: "SELECT s.id, t.id, p.id FROM {UNDER_WAY} p JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 2
                JOIN sessions t ON t.purchase_id = p.id AND t.ordinal = 3",

@@ -1,10 +1,11 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
-//! weeks later again.
+//! weeks later again; then one plan is called off.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use caravan::cancel;
 use caravan::engine::{Policy, Stats, Stop};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
@@ -12,6 +13,7 @@ use caravan::platform::log::NewRecord;
 use caravan::platform::transaction::{Effects, TrainerEdit, Transaction};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
+use caravan_domain::ids::purchase_id;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ const FIRST_DAY: &str = "2026-11-23T10:00:00Z";
 /// Seven weeks later: short plans are over, windows were extended.
 pub(crate) const LATER: &str = "2027-01-11T10:00:00Z";
 const PURCHASES: usize = 30;
+/// The payment of the plan that is called off: some of its sessions were held.
+const CALLED_OFF: &str = "pay_4";
 /// Longer than that, so that what happened is still told by the log.
 const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
 
@@ -126,6 +130,12 @@ async fn employ(platform: &Platform) {
     platform.store.commit(&Transaction { effects, ..Transaction::default() }).await.unwrap();
 }
 
+/// One plan that is under way ends.
+async fn call_off(platform: &Platform) {
+    let request = cancel::Request { from: None, actor: "ann".to_owned(), reason: "moved abroad".to_owned() };
+    cancel::cancel(platform, purchase_id(CALLED_OFF, None), &request).await.unwrap();
+}
+
 /// A ground on which everything has happened as it should, kept to be put back.
 pub(crate) async fn healthy<G: Ground>() -> G {
     let mut ground = G::empty().await;
@@ -134,7 +144,10 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     employ(&platform).await;
     publish(&platform).await;
     run_workers(&platform).await;
-    run_workers(&ground.platform(At::time(LATER))).await;
+    let later = ground.platform(At::time(LATER));
+    run_workers(&later).await;
+    call_off(&later).await;
+    run_workers(&later).await;
     ground.keep().await;
     ground
 }

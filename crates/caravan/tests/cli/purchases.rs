@@ -95,6 +95,29 @@ fn whatever_is_confirmed_is_published_and_ends_as_a_purchase_or_a_dead_letter() 
 }
 
 #[test]
+fn a_purchase_is_called_off_once_with_who_and_why() {
+    let place = Place::with_examples();
+    let cancel = |more: &[&str]| place.run(&[&["purchases", "cancel", "pay_ex_01"], more].concat());
+    assert!(cancel(&[]).failed(2).contains("--reason"));
+    assert!(cancel(&["--reason", " "]).failed(2).contains("--reason must be a text of 1 to 500 characters"));
+    assert!(cancel(&["--reason", "x", "--from", "soon"]).failed(2).contains("soon"));
+    let unknown = place.run(&["purchases", "cancel", "pay_none", "--reason", "x"]).failed(1);
+    assert!(unknown.contains("there is no purchase pay_none; see: caravan purchases list"), "{unknown}");
+
+    let told = cancel(&["--reason", "moved abroad", "--from", "2027-02-11", "--by", "ann"]).ok();
+    assert!(told.contains(" sessions are called off from 2027-02-11 on, 3 stand"), "{told}");
+    assert!(cancel(&["--reason", "again"]).ok().contains("was called off before; nothing has changed"));
+    place.run(&["run", "--until-idle"]).ok();
+    let shown = place.run(&["purchases", "show", "pay_ex_01"]).ok();
+    assert!(shown.contains("cancelled from 2027-02-11 on, by ann at ") && shown.contains(": moved abroad"), "{shown}");
+    let whole = &place.run(&["purchases", "show", "pay_ex_01", "--json"]).json_lines()[0];
+    assert_eq!((&whole["status"], &whole["changes"][0]["reason"]), (&json!("cancelled"), &json!("moved abroad")));
+    let statuses: Vec<_> = whole["sessions"].as_array().unwrap().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(statuses[..4], ["scheduled", "scheduled", "scheduled", "cancelled"]);
+    place.run(&["audit"]).ok();
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let place = Place::new();
     assert!(place.run(&["purchases", "confirm", "absent.jsonl"]).failed(1).contains("absent.jsonl"));
