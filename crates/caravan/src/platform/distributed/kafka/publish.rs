@@ -75,10 +75,13 @@ impl Publisher {
 }
 
 async fn delivered(underway: Vec<DeliveryFuture>) -> Result<(), PlatformError> {
-    let one = async |delivery: DeliveryFuture| match delivery.await {
+    try_join_all(underway.into_iter().map(one_delivered)).await.map(|_| ())
+}
+
+async fn one_delivered(delivery: DeliveryFuture) -> Result<(), PlatformError> {
+    match delivery.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err((error, _))) => Err(platform_error(&error)),
         Err(_) => Err(PlatformError::Environment("Kafka's client stopped in the middle of publishing".to_owned())),
-    };
-    try_join_all(underway.into_iter().map(one)).await.map(|_| ())
+    }
 }
