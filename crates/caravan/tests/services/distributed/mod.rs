@@ -8,6 +8,7 @@ mod outages;
 mod outside;
 mod positions;
 mod restores;
+mod secured;
 mod site;
 
 #[path = "../../pipeline/bounds.rs"]

@@ -22,9 +22,11 @@ impl Site {
 
     pub(crate) fn on(namespace: Namespace, trainers: usize) -> Self {
         let options = &namespace.0;
+        let properties = options.kafka_properties.iter().map(|(name, value)| format!("{name}={value};"));
         let place = Place::of(vec![
             ("CARAVAN_POSTGRES_URL", options.postgres_url.clone()),
             ("CARAVAN_KAFKA_BROKERS", options.kafka_brokers.clone()),
+            ("CARAVAN_KAFKA_PROPERTIES", properties.collect()),
             ("CARAVAN_REDIS_URL", options.redis_url.clone()),
             ("CARAVAN_NAMESPACE", options.namespace.clone().unwrap_or_default()),
         ]);
