@@ -3,11 +3,13 @@
 //! Left out is `matching`: it is about purchases that are decided together, and which records come in one batch is up to
 //! the brokers here.
 
+mod composed;
 mod instances;
 mod outages;
 mod outside;
 mod positions;
 mod restores;
+mod secured;
 mod site;
 
 #[path = "../../pipeline/bounds.rs"]

@@ -27,9 +27,11 @@ impl Site {
             GroupProtocol::Classic => "classic",
             GroupProtocol::Consumer => "consumer",
         };
+        let properties = options.kafka_properties.iter().map(|(name, value)| format!("{name}={value};"));
         let place = Place::of(vec![
             ("CARAVAN_POSTGRES_URL", options.postgres_url.clone()),
             ("CARAVAN_KAFKA_BROKERS", options.kafka_brokers.clone()),
+            ("CARAVAN_KAFKA_PROPERTIES", properties.collect()),
             ("CARAVAN_REDIS_URL", options.redis_url.clone()),
             ("CARAVAN_NAMESPACE", options.namespace.clone().unwrap_or_default()),
             ("CARAVAN_KAFKA_GROUP_PROTOCOL", protocol.to_owned()),

@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::edges::edges;
+use super::hearing::{Hearing, LISTEN};
 use super::marks::Marks;
 use super::publish::Publisher;
 use super::records::platform_error;
@@ -33,7 +34,7 @@ pub struct KafkaLog {
     options: KafkaOptions,
     marks: Marks,
     presence: Presence,
-    asking: Arc<BaseConsumer>,
+    asking: Arc<BaseConsumer<Hearing>>,
     admin: AdminClient<DefaultClientContext>,
     publisher: Publisher,
     /// Partitions of our topics, as last seen.
@@ -47,7 +48,7 @@ impl KafkaLog {
     /// If the settings can't be used.
     pub fn open(options: KafkaOptions, marks: Marks, presence: Presence) -> Result<Self, PlatformError> {
         let broken = |error: KafkaError| platform_error(&error);
-        let asking = Arc::new(options.asking().create().map_err(broken)?);
+        let asking = Arc::new(options.asking().create_with_context(Hearing::default()).map_err(broken)?);
         let admin = options.asking().create().map_err(broken)?;
         let publisher = Publisher::new(&options).map_err(broken)?;
         Ok(Self { options, marks, presence, asking, admin, publisher, counts: Mutex::default() })
@@ -61,11 +62,18 @@ impl KafkaLog {
     /// Asks the brokers something, off the runtime: the client's answers block.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Hearing>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, PlatformError> {
         let asking = Arc::clone(&self.asking);
-        let answer = tokio::task::spawn_blocking(move || question(&asking)).await;
-        answer.map_err(|died| PlatformError::Environment(died.to_string()))?.map_err(|error| platform_error(&error))
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = question(&asking);
+            answer.inspect(|_| asking.context().answered()).map_err(|error| {
+                // The client tells of its brokers to who polls it; it has no records to tell of.
+                while asking.poll(LISTEN).is_some() {}
+                asking.context().failure(&error)
+            })
+        });
+        answer.await.map_err(|died| PlatformError::Environment(died.to_string()))?
     }
 
     /// Our topics that exist, with how many partitions each has.

@@ -16,6 +16,8 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::hearing::Hearing;
+use super::records::platform_error;
 use super::settings::KafkaOptions;
 use crate::platform::log::TopicPartition;
 
@@ -44,6 +46,7 @@ enum Order {
 pub(super) struct Membership {
     orders: Sender<Order>,
     pub(super) assignment: watch::Receiver<Assignment>,
+    pub(super) hearing: Hearing,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,7 +54,8 @@ impl Membership {
     /// Joins a group for some topics.
     pub(super) fn join(options: &KafkaOptions, group: &str, topics: &[Topic]) -> Result<Self, KafkaError> {
         let (known, assignment) = watch::channel(Assignment::default());
-        let context = Context { options: options.clone(), known, outage: Arc::default() };
+        let hearing = Hearing::default();
+        let context = Context { options: options.clone(), known, hearing: hearing.clone(), outage: Arc::default() };
         let consumer: BaseConsumer<Context> = options.joining(group).create_with_context(context)?;
         let names: Vec<String> = topics.iter().map(|topic| options.physical(topic.name())).collect();
         consumer.subscribe(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -61,7 +65,7 @@ impl Membership {
             .name(format!("kafka {group}"))
             .spawn(move || keep(&consumer, &options, &taken))
             .map_err(|problem| KafkaError::ClientCreation(problem.to_string()))?;
-        Ok(Self { orders, assignment, thread: Some(thread) })
+        Ok(Self { orders, assignment, hearing, thread: Some(thread) })
     }
 
     /// Tells the group how far we are, soon.
@@ -143,21 +147,20 @@ fn commit(
 struct Context {
     options: KafkaOptions,
     known: watch::Sender<Assignment>,
+    hearing: Hearing,
     outage: Arc<Mutex<bool>>,
 }
 
 impl Context {
-    /// One line when the brokers are out of reach, one when they are back.
+    /// One line when the brokers are out of reach or refuse us, one when they are back.
     fn outage(&self, problem: &KafkaError) {
-        let transport = matches!(
-            problem.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve
-            )
-        );
+        use RDKafkaErrorCode as Code;
+        let code = problem.rdkafka_error_code();
+        let away = matches!(code, Some(Code::AllBrokersDown | Code::BrokerTransportFailure | Code::Resolve));
+        let refuses = matches!(code, Some(Code::Authentication | Code::SSL));
         let mut outage = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if transport && !std::mem::replace(&mut *outage, true) {
-            warn!("Kafka can't be reached, waiting for it: {problem}");
+        if (away || refuses) && !std::mem::replace(&mut *outage, true) {
+            warn!("waiting for Kafka: {}", self.hearing.silence(platform_error(problem)));
         } else {
             debug!(%problem, "Kafka");
         }
@@ -165,6 +168,7 @@ impl Context {
 
     fn over(&self) {
         let mut outage = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.hearing.answered();
         if std::mem::replace(&mut *outage, false) {
             info!("Kafka answers again");
         }
@@ -186,6 +190,7 @@ impl ClientContext for Context {
 
     fn error(&self, problem: KafkaError, reason: &str) {
         debug!(reason, "Kafka");
+        self.hearing.hear(&problem, reason);
         self.outage(&problem);
     }
 }

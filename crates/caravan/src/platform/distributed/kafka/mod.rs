@@ -8,6 +8,7 @@
 mod admin;
 mod edges;
 mod evidence;
+mod hearing;
 mod marks;
 mod membership;
 mod publish;

@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 
+use super::hearing::Hearing;
 use super::records::{owned_headers, platform_error};
 use super::settings::KafkaOptions;
 use crate::platform::PlatformError;
@@ -14,7 +15,8 @@ use crate::platform::log::NewRecord;
 
 /// Publishes records, each to the partition that Java's client would choose.
 pub(super) struct Publisher {
-    producer: FutureProducer,
+    producer: FutureProducer<Hearing>,
+    hearing: Hearing,
     options: KafkaOptions,
     /// Records without a key are spread.
     next: AtomicU32,
@@ -22,8 +24,9 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(options: &KafkaOptions) -> Result<Self, KafkaError> {
-        let producer = options.producing().create()?;
-        Ok(Self { producer, options: options.clone(), next: AtomicU32::new(0) })
+        let hearing = Hearing::default();
+        let producer = options.producing().create_with_context(hearing.clone())?;
+        Ok(Self { producer, hearing, options: options.clone(), next: AtomicU32::new(0) })
     }
 
     /// Publishes in order; when it returns, all of it is in the log. `partitions` tells how many a
@@ -41,7 +44,7 @@ impl Publisher {
             let partition = partition_for(record.key.as_deref(), count).unwrap_or_else(spread);
             self.send(&topic, partition, record, &mut underway).await?;
         }
-        delivered(underway).await
+        self.delivered(underway).await
     }
 
     async fn send(
@@ -65,23 +68,26 @@ impl Publisher {
                 }
                 // The client's own queue is full: what is in it goes first.
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) if !underway.is_empty() => {
-                    delivered(std::mem::take(underway)).await?;
+                    self.delivered(std::mem::take(underway)).await?;
                     message = again;
                 }
                 Err((error, _)) => return Err(platform_error(&error)),
             }
         }
     }
-}
 
-async fn delivered(underway: Vec<DeliveryFuture>) -> Result<(), PlatformError> {
-    try_join_all(underway.into_iter().map(one_delivered)).await.map(|_| ())
-}
+    /// Waits until all of it is in the log.
+    async fn delivered(&self, underway: Vec<DeliveryFuture>) -> Result<(), PlatformError> {
+        try_join_all(underway.into_iter().map(|delivery| self.one_delivered(delivery))).await?;
+        self.hearing.answered();
+        Ok(())
+    }
 
-async fn one_delivered(delivery: DeliveryFuture) -> Result<(), PlatformError> {
-    match delivery.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err(platform_error(&error)),
-        Err(_) => Err(PlatformError::Environment("Kafka's client stopped in the middle of publishing".to_owned())),
+    async fn one_delivered(&self, delivery: DeliveryFuture) -> Result<(), PlatformError> {
+        match delivery.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(self.hearing.failure(&error)),
+            Err(_) => Err(PlatformError::Environment("Kafka's client stopped in the middle of publishing".to_owned())),
+        }
     }
 }

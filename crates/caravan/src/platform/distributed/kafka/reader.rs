@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{select, select_all};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
-use rdkafka::consumer::{Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::edges::edges;
+use super::hearing::{Hearing, LISTEN};
 use super::records::{platform_error, record};
 use super::settings::KafkaOptions;
 use crate::platform::PlatformError;
@@ -25,25 +25,10 @@ use crate::platform::log::{FetchLimit, PartitionState, Record, TopicPartition};
 /// How long a partition that has more, and has not sent any of it yet, holds up the others.
 const HELD_UP_MAX: Duration = Duration::from_secs(3);
 
-/// What hears of the client. That a partition is at its end is an error to it: nothing to be loud about.
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(facility, "{message}");
-    }
-
-    fn error(&self, problem: KafkaError, reason: &str) {
-        tracing::trace!(%problem, reason, "Kafka");
-    }
-}
-
-impl ConsumerContext for Quiet {}
-
 /// A partition, as far as it has come.
 struct Partition {
     at: TopicPartition,
-    queue: StreamPartitionQueue<Quiet>,
+    queue: StreamPartitionQueue<Hearing>,
     /// The first record that is not handed out, once it has come.
     next: Option<Record>,
     /// The offset after the last record handed out, or where reading began.
@@ -98,7 +83,7 @@ impl Partition {
 
 /// A client that reads.
 pub(super) struct Reader {
-    consumer: Arc<StreamConsumer<Quiet>>,
+    consumer: Arc<StreamConsumer<Hearing>>,
     options: KafkaOptions,
     partitions: BTreeMap<TopicPartition, Partition>,
 }
@@ -122,7 +107,7 @@ impl Reader {
     }
 
     fn with(options: &KafkaOptions, config: &ClientConfig) -> Result<Self, KafkaError> {
-        let consumer = Arc::new(config.create_with_context(Quiet)?);
+        let consumer = Arc::new(config.create_with_context(Hearing::default())?);
         Ok(Self { consumer, options: options.clone(), partitions: BTreeMap::new() })
     }
 
@@ -200,7 +185,12 @@ impl Reader {
         // The client's answers block.
         let asked = tokio::task::spawn_blocking(move || edges(&*consumer, &options, at));
         let edges = asked.await.map_err(|died| PlatformError::Environment(died.to_string()))?;
-        edges.map_err(|error| platform_error(&error))
+        if edges.is_err() {
+            let listened = async { while self.consumer.recv().await.is_err() {} };
+            let _ = tokio::time::timeout(LISTEN, listened).await;
+        }
+        let hearing = self.consumer.context();
+        edges.inspect(|_| hearing.answered()).map_err(|error| hearing.failure(&error))
     }
 
     /// Lets the client tell what is not about one partition. What keeps it from its brokers it

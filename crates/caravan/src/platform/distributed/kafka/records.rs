@@ -62,10 +62,28 @@ pub(super) fn platform_error(error: &KafkaError) -> PlatformError {
             | Code::PolicyViolation,
         ) => PlatformError::Broken(format!("Kafka refuses: {error}")),
         _ => match error {
-            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => {
-                PlatformError::Broken(format!("Kafka's settings can't be used: {error}"))
+            // Without the value: it may be a password under a name that is misspelt.
+            KafkaError::ClientConfig(_, problem, _, _) | KafkaError::ClientCreation(problem) => {
+                PlatformError::Broken(format!("Kafka's settings can't be used: check kafka_properties ({problem})"))
             }
             _ => PlatformError::Environment(format!("Kafka can't be reached or is not ready: {error}")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    #[test]
+    fn a_property_that_is_misspelt_is_named_without_its_value() {
+        let config = ClientConfig::new().set("sasl.pasword", "s3cret").clone();
+        let refused = config.create::<BaseConsumer>().map(|_| ()).unwrap_err();
+        let told = platform_error(&refused).to_string();
+        assert!(told.contains("sasl.pasword") && told.contains("kafka_properties"), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
     }
 }

@@ -85,8 +85,8 @@ impl Subscription for KafkaSubscription {
         let mut assignment = self.membership.assignment.clone();
         let joining = assignment.wait_for(|known| known.generation > 0);
         if tokio::time::timeout(JOIN_WAIT, joining).await.map(|_| ()).is_err() {
-            let problem = "Kafka has not let us into the consumer group yet";
-            return Err(PlatformError::Environment(problem.to_owned()));
+            let problem = "Kafka has not let us into the consumer group yet".to_owned();
+            return Err(self.membership.hearing.silence(PlatformError::Environment(problem)));
         }
         let known = assignment.borrow().clone();
         let partitions: Vec<TopicPartition> = known.partitions.into_iter().collect();

@@ -26,6 +26,8 @@ mod reads;
 mod rows;
 mod schema;
 
+/// How time is reserved.
+pub use commit::RESERVE;
 pub use open_error::OpenError;
 pub use presence::{Presence, Present};
 

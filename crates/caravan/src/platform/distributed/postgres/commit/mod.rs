@@ -7,6 +7,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
+pub use self::reservations::RESERVE;
 use super::errors::commit_error;
 use crate::platform::transaction::{CommitError, Transaction};
 

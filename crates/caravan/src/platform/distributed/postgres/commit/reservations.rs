@@ -9,14 +9,16 @@ use crate::platform::distributed::postgres::errors::commit_error;
 use crate::platform::reservations::{Row, conflict, gathered};
 use crate::platform::transaction::{CommitError, NewAllocation};
 
+/// Reserves rows: party, key, and the bits that are busy and that start there. A row whose time is taken already is left
+/// as it is, and so is missing from the count.
+pub const RESERVE: &str = "
+    INSERT INTO reservations AS r (party, key, busy, starts)
+    SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+    ON CONFLICT (party, key) DO UPDATE SET busy = r.busy | excluded.busy, starts = r.starts | excluded.starts
+    WHERE r.busy & excluded.busy = 0";
+
 /// Reserves the time of every allocation, of its trainer and its student.
 pub(super) async fn reserve(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
-    // A row whose time is taken already is left as it is, and so is missing from the count.
-    const RESERVE: &str = "
-        INSERT INTO reservations AS r (party, key, busy, starts)
-        SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
-        ON CONFLICT (party, key) DO UPDATE SET busy = r.busy | excluded.busy, starts = r.starts | excluded.starts
-        WHERE r.busy & excluded.busy = 0";
     let rows = gathered(allocations)?;
     if rows.is_empty() {
         return Ok(());
