@@ -250,11 +250,15 @@ pub fn unknown_variables() -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut unknown: Vec<String> = names
         .filter(|name| name.strip_prefix(ENV_PREFIX).is_some_and(|key| !KEYS.contains(&key.to_lowercase().as_str())))
-        .filter(|name| name != ENV_FILE)
+        .filter(|name| name != ENV_FILE && !OF_SERVICES.iter().any(|prefix| name.starts_with(prefix)))
         .collect();
     unknown.sort();
     unknown
 }
+
+/// What the names begin with that `scripts/services` and the tests go by.
+const OF_SERVICES: [&str; 5] =
+    ["CARAVAN_SERVICES_", "CARAVAN_TEST_", "CARAVAN_KAFKA_SECURE_", "CARAVAN_KAFKA_CACHE", "CARAVAN_KAFKA_MISSING"];
 
 /// The variable that names the settings file.
 pub const ENV_FILE: &str = "CARAVAN_CONFIG";
