@@ -269,8 +269,8 @@ pub(crate) const DAMAGES: &[Damage] = &[
         what: "a plan starts before it was allocated",
         find: "SELECT p.id, 'trainer:' || a.trainer_id, p.id, p.id FROM {UNDER_WAY} p JOIN allocations a ON a.purchase_id = p.id",
         statements: &[
-            "UPDATE allocations SET start_date = '2026-11-03' WHERE purchase_id = ?1",
-            "UPDATE purchases SET start_date = '2026-11-03' WHERE id = ?1",
+            "UPDATE allocations SET start_date = '2026-09-01' WHERE purchase_id = ?1",
+            "UPDATE purchases SET start_date = '2026-09-01' WHERE id = ?1",
         ],
         breaks: &[NoDoubleBooking, Occurrences, RollingWindow],
     },
@@ -282,8 +282,8 @@ pub(crate) const DAMAGES: &[Damage] = &[
     },
     Damage {
         what: "a day off is not skipped",
-        find: "SELECT id, 'trainer:' || trainer_id, id, id, purchase_id FROM allocations
-               WHERE {SKIPPING} LIMIT 1",
+        find: "SELECT a.id, 'trainer:' || a.trainer_id, a.id, a.id, p.id FROM allocations a
+               JOIN purchases p ON p.id = a.purchase_id AND p.status = 'scheduled' WHERE {SKIPPING} LIMIT 1",
         statements: &["UPDATE allocations SET skipped = receipt ->> '$.skipped_for_closures' WHERE id = ?1"],
         breaks: &[NoDoubleBooking, WholePlanFits, Occurrences, RollingWindow],
     },

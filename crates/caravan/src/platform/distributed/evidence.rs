@@ -304,7 +304,7 @@ const PLANS: &str = "
            a.skipped, a.receipt, caravan_instant(a.allocated_at), a.ended_from::text, caravan_instant(a.ended_at), o.party, c.confirmation
     FROM party_plans o JOIN allocations a ON a.seq = o.seq
     LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
-    WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party";
+    WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party, a.seq";
 const RESERVATIONS: &str = "
     SELECT o.party, r.key, r.busy, r.starts FROM parties o JOIN reservations r ON r.party = o.full_name
     WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party, r.key";

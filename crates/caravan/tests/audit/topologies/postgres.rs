@@ -124,11 +124,13 @@ const OTHERWISE: &[(&str, Otherwise)] = &[
             "SELECT p.id, i.id FROM {UNDER_WAY} p JOIN session_ids i ON i.purchase_id = p.id
              AND i.ordinal = (SELECT max(ordinal) + 1 FROM sessions s WHERE s.purchase_id = p.id)",
             &[
-                // Plans are of two lessons a week: the next one is a week after the last but one.
+                // Plans are of two lessons a week: the next one is a week after the last but one, by the student's clock.
                 "INSERT INTO sessions (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at)
-                 SELECT s.seq + 2, i.id, s.purchase_id, trainer_id, i.ordinal, local_date + 7, starts_at + interval '7 days',
-                        ends_at + interval '7 days'
-                 FROM sessions s JOIN session_ids i ON i.purchase_id = s.purchase_id AND i.ordinal = s.ordinal + 2
+                 SELECT s.seq + 2, i.id, s.purchase_id, trainer_id, i.ordinal, local_date + 7,
+                        (starts_at AT TIME ZONE p.time_zone + interval '7 days') AT TIME ZONE p.time_zone,
+                        (ends_at AT TIME ZONE p.time_zone + interval '7 days') AT TIME ZONE p.time_zone
+                 FROM sessions s JOIN purchases p ON p.id = s.purchase_id
+                 JOIN session_ids i ON i.purchase_id = s.purchase_id AND i.ordinal = s.ordinal + 2
                  WHERE s.purchase_id = ?1 AND s.ordinal = (SELECT max(ordinal) - 1 FROM sessions WHERE purchase_id = ?1)",
                 "UPDATE purchases SET horizon = (SELECT max(local_date) + 1 FROM sessions WHERE purchase_id = ?1) WHERE id = ?1",
             ],
