@@ -34,11 +34,13 @@ pub(super) fn transaction(
 }
 
 /// The outcome without the rejections of records that tell of what a restored store has forgotten:
-/// who sees one of another epoch before what it is about was decided again, has missed nothing.
+/// who sees an event of ours of another epoch before what it is about was decided again, has missed nothing.
 pub(super) fn without_forgotten(batch: &[Record], mut outcome: Outcome, epoch: Epoch) -> Outcome {
     let is_forgotten = |(index, rejection): &(usize, Rejection)| {
+        let headers = &batch[*index].headers;
         let unknown = matches!(rejection.reason, Reason::UnknownPurchase | Reason::UnknownAllocation);
-        unknown && epoch != Epoch::default() && epoch_of(&batch[*index].headers) != epoch
+        let ours = headers.get_text("ce_source").is_some_and(|source| source.starts_with("/caravan/"));
+        unknown && ours && epoch != Epoch::default() && epoch_of(headers) != epoch
     };
     let before = outcome.rejected.len();
     outcome.rejected.retain(|rejected| !is_forgotten(rejected));
@@ -142,6 +144,7 @@ mod tests {
 
     fn told_in(epoch: Epoch) -> Record {
         let mut headers = Headers::new();
+        headers.push_text("ce_source", "/caravan/purchase");
         if let Epoch(Some(epoch)) = epoch {
             headers.push_text("ce_caravanepoch", epoch.to_string());
         }
@@ -168,5 +171,10 @@ mod tests {
                 "{told:?} {reason:?}"
             );
         }
+        // What others tell is theirs to answer for.
+        let theirs = Record { headers: Headers::new(), ..told_in(lost) };
+        let rejected = vec![(0, Rejection::new(Reason::UnknownPurchase, "as a test"))];
+        let left = without_forgotten(&[theirs], Outcome { rejected, ..Outcome::default() }, now);
+        assert_eq!(left.rejected.len(), 1);
     }
 }
