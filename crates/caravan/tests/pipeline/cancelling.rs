@@ -73,13 +73,13 @@ async fn with_a_later_date_everything_before_it_still_stands_in_the_calendar() {
     assert_eq!(house.sessions("pay_1").await.len(), 8, "four weeks");
     assert_eq!(call_off(&house, "pay_1", Some("2027-01-12")).await, now("2027-01-12", 12, 12));
     house.run().await;
-    assert_eq!(statuses(&house, "pay_1").await, vec!["scheduled"; 12].join(" "));
+    assert_eq!(statuses(&house, "pay_1").await, ["scheduled"; 12].join(" "));
     assert_eq!(house.dates("pay_1").await.last().unwrap(), "01-07");
     house.nothing_is_left_over(&[]).await;
 
     house.set_clock("2027-02-10T10:00:00Z");
     house.run().await;
-    assert_eq!(statuses(&house, "pay_1").await, vec!["completed"; 12].join(" "));
+    assert_eq!(statuses(&house, "pay_1").await, ["completed"; 12].join(" "));
     house.nothing_is_left_over(&[]).await;
 }
 
@@ -102,7 +102,7 @@ async fn before_it_starts_nothing_of_it_is_left_and_no_replay_brings_it_back() {
     house.publish(&again.collect::<Vec<_>>()).await;
     house.run().await;
     assert_eq!(house.teacher("pay_1").await, "cancelled");
-    assert_eq!(statuses(&house, "pay_1").await, vec!["cancelled"; 6].join(" "));
+    assert_eq!(statuses(&house, "pay_1").await, ["cancelled"; 6].join(" "));
     house.pay(&[payment("pay_2", json!({}))]).await;
     house.run().await;
     assert_eq!(house.teacher("pay_2").await, "trn_1: tue 17:00, thu 17:00");
