@@ -80,7 +80,8 @@ pub(crate) async fn what_is_not_held_leaves_the_calendar_and_its_time_is_free(wo
     let changed = world.here.store.roster_changes(Some(before), Timestamp::MIN).await.unwrap();
     let calendars: Vec<_> = changed.trainers.into_iter().map(|row| (row.trainer.trainer_id, row.calendar)).collect();
     assert_eq!(calendars, [("trn_1".to_owned(), reserved_time(lessons(1..=1)))]);
-    let students = world.here.store.student_calendars(&[made.student_id.clone()], Timestamp::MIN).await.unwrap();
+    let students =
+        world.here.store.student_calendars(std::slice::from_ref(&made.student_id), Timestamp::MIN).await.unwrap();
     assert_eq!(students, [(made.student_id.clone(), reserved_time(lessons(1..=1)))]);
 
     // The freed time can be booked, the kept lesson's can't.
