@@ -169,6 +169,8 @@ fn ended(
 fn told(purchase: &Purchase, request: &Request, ending: Ending) -> Result<Event, CancelError> {
     let payload = PurchaseCancelled {
         purchase_id: purchase.id,
+        student_id: Some(purchase.confirmation.student.id.clone()),
+        trainer_id: purchase.allocation.as_ref().map(|allocation| allocation.trainer_id.clone()),
         cancelled_at: ending.decided_at,
         reason: request.reason.clone(),
         effective_from: ending.effective_from,

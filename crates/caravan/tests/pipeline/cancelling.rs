@@ -56,6 +56,8 @@ async fn one_under_way_keeps_what_was_held_and_makes_room_for_whoever_waits() {
     let told = house.events(Topic::PurchaseCancelled, taught).await;
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["reason"], &told[0]["effective_from"]), (&json!("moved abroad"), &json!("2026-12-03")));
+    // Whoever keeps answers about the student or the trainer knows that they are outdated.
+    assert_eq!((&told[0]["student_id"], &told[0]["trainer_id"]), (&json!(format!("stu_{taught}")), &json!("trn_1")));
     house.nothing_is_left_over(&[]).await;
 
     house.set_clock("2027-01-10T10:00:00Z");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Topic;
-use super::confirmation::{ID_CHARS, METADATA_CHARS_MAX, confirmation, metadata, owned, plan, slot};
+use super::confirmation::{ID_CHARS, METADATA_CHARS_MAX, confirmation, metadata, optional, owned, plan, slot};
 use crate::field::{DATE_MAX, DATE_MIN, Field, read_value};
 use crate::plan::{Plan, Slot};
 use crate::purchase::Confirmation;
@@ -325,6 +325,10 @@ impl Payload for TrainerChanged {
 pub struct PurchaseCancelled {
     /// The purchase.
     pub purchase_id: Uuid,
+    /// Who is not taught any more.
+    pub student_id: Option<String>,
+    /// Who does not teach them any more, if somebody was allocated.
+    pub trainer_id: Option<String>,
     /// When it was called off.
     pub cancelled_at: Timestamp,
     /// Why, in the words of who called it off.
@@ -347,11 +351,15 @@ impl Payload for PurchaseCancelled {
         decode_with(data, |field| {
             let purchase_id = field.get("purchase_id").uuid();
             let cancelled_at = field.get("cancelled_at").timestamp();
+            let student_id = optional(field.get("student_id"), ID_CHARS);
+            let trainer_id = optional(field.get("trainer_id"), ID_CHARS);
             let reason = owned(field.get("reason"), 0..=METADATA_CHARS_MAX);
             let effective_from = field.get("effective_from").date(ANY_DATE);
             let metadata = metadata(field.get("metadata"));
             Some(Self {
                 purchase_id: purchase_id?,
+                student_id,
+                trainer_id,
                 cancelled_at: cancelled_at?,
                 reason: reason?,
                 effective_from: effective_from?,
@@ -466,13 +474,16 @@ mod tests {
 
         let cancelled = PurchaseCancelled {
             purchase_id: ID,
+            student_id: Some("stu_118".into()),
+            trainer_id: None,
             cancelled_at: at("2026-11-23T10:00:02Z"),
             reason: "refunded".into(),
             effective_from: date(2026, 12, 2),
             metadata: texts(),
         };
         let expected = json!({
-            "purchase_id": ID, "cancelled_at": "2026-11-23T10:00:02Z", "reason": "refunded",
+            "purchase_id": ID, "student_id": "stu_118", "trainer_id": null,
+            "cancelled_at": "2026-11-23T10:00:02Z", "reason": "refunded",
             "effective_from": "2026-12-02", "metadata": { "campaign": "diwali" }
         });
         assert_eq!(comes_back(&cancelled, &ID.to_string()), expected);
