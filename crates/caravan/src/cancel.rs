@@ -1,9 +1,6 @@
 //! Calling purchases off, by hand: each is one transaction, and doing it twice changes nothing more.
 
-use caravan_domain::allocation::share_increment;
-use caravan_domain::cancellation::{Ending, called_off};
-use caravan_domain::event::{Event, PurchaseCancelled};
-use caravan_domain::ids::event_id;
+use caravan_domain::cancellation::Ending;
 use caravan_domain::plan::zone_named;
 use caravan_domain::purchase::PurchaseStatus;
 use jiff::Timestamp;
@@ -12,12 +9,11 @@ use uuid::Uuid;
 
 use crate::engine::batch_transaction;
 use crate::engine::worker::{Outcome, WorkError};
-use crate::platform::rows::{Allocation, Purchase};
-use crate::platform::transaction::{CommitError, EndedAllocation, NewCancellation};
+use crate::platform::rows::Purchase;
+use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
-use crate::workers::window;
+use crate::workers::cancellation::{self, Order};
 
-const SOURCE: &str = "/caravan/purchases";
 /// How often it is tried while workers change the same purchase.
 const ATTEMPTS_MAX: u32 = 20;
 /// How long to wait before it is tried again.
@@ -59,6 +55,17 @@ pub enum CancelError {
     /// All its sessions are over.
     #[error("purchase {0} is completed: all its sessions are over, there is nothing left to call off")]
     Completed(Uuid),
+    /// The date is over.
+    #[error("{from} is over: in the student's zone it is {today}, and what was held can't be called off")]
+    Past {
+        /// The date asked for.
+        from: Date,
+        /// The student's date.
+        today: Date,
+    },
+    /// All sessions are held before the date.
+    #[error("purchase {0} has no session from {1} on: there is nothing to call off")]
+    NothingLeft(Uuid, Date),
     /// The store refuses, or can't be reached.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -123,60 +130,19 @@ fn decide(
     let zone = zone_named(&confirmation.student.time_zone).ok_or_else(|| {
         CancelError::Unreadable(format!("purchase {}: unknown zone {:?}", purchase.id, confirmation.student.time_zone))
     })?;
-    let effective_from = request.from.unwrap_or_else(|| now.to_zoned(zone).date());
-    let ending = Ending { effective_from, decided_at: now };
-    let mut outcome = Outcome::default();
-    let (mut status, mut horizon) = (purchase.status, purchase.horizon);
-    // What is still to be held must stand in the calendar: nobody extends the window of a purchase that is called off.
-    if let Some(allocation) = purchase.allocation.as_ref().filter(|active| active.start_date < effective_from)
-        && window::extend_to(&mut outcome, purchase, allocation, effective_from, now, None)?
-    {
-        (status, horizon) = (PurchaseStatus::Scheduled, Some(effective_from));
+    let today = now.to_zoned(zone).date();
+    let effective_from = request.from.unwrap_or(today);
+    if effective_from < today {
+        return Err(CancelError::Past { from: effective_from, today });
     }
-    let allocation =
-        purchase.allocation.as_ref().map(|allocation| ended(purchase, allocation, weight, ending)).transpose()?;
-    let off = allocation.as_ref().map_or(confirmation.plan.sessions, |ended| ended.called_off.sessions);
-    let cancelled = Cancelled::Now { effective_from, called_off: off, kept: confirmation.plan.sessions - off };
-    outcome.events.push(told(purchase, request, ending)?);
-    outcome.effects.cancellations.push(NewCancellation {
-        purchase_id: purchase.id,
-        status,
-        horizon,
-        allocation,
-        ending,
-        actor: request.actor.clone(),
-        reason: request.reason.clone(),
-    });
-    Ok((outcome, cancelled))
-}
-
-fn ended(
-    purchase: &Purchase,
-    allocation: &Allocation,
-    weight: u32,
-    ending: Ending,
-) -> Result<EndedAllocation, WorkError> {
-    let called_off = called_off(window::schedule(purchase, allocation)?.occurrences(), ending);
-    Ok(EndedAllocation {
-        id: allocation.id,
-        trainer_id: allocation.trainer_id.clone(),
-        student_id: purchase.confirmation.student.id.clone(),
-        share_less: share_increment(called_off.sessions, weight),
-        called_off,
-    })
-}
-
-fn told(purchase: &Purchase, request: &Request, ending: Ending) -> Result<Event, CancelError> {
-    let payload = PurchaseCancelled {
-        purchase_id: purchase.id,
-        student_id: Some(purchase.confirmation.student.id.clone()),
-        trainer_id: purchase.allocation.as_ref().map(|allocation| allocation.trainer_id.clone()),
-        cancelled_at: ending.decided_at,
-        reason: request.reason.clone(),
-        effective_from: ending.effective_from,
-        metadata: purchase.confirmation.metadata.clone(),
-    };
-    let id = event_id(purchase.id, "purchase-cancelled");
-    Event::telling(&payload, id, ending.decided_at, SOURCE, None)
-        .map_err(|error| CancelError::Unreadable(error.to_string()))
+    let ending = Ending { effective_from, decided_at: now };
+    let sessions = confirmation.plan.sessions;
+    let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.sessions);
+    if off == 0 {
+        return Err(CancelError::NothingLeft(purchase.id, effective_from));
+    }
+    let order = Order { ending, actor: request.actor.clone(), reason: request.reason.clone() };
+    let mut outcome = Outcome::default();
+    cancellation::call_off(&mut outcome, purchase, weight, &order, now, None)?;
+    Ok((outcome, Cancelled::Now { effective_from, called_off: off, kept: sessions - off }))
 }

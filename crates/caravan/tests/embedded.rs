@@ -100,12 +100,16 @@ async fn a_later_schema_an_older_one_and_another_builds_are_told_apart() {
     let opened = Embedded::open(options.clone()).await.unwrap();
     let (file, known) = (opened.database_file().to_owned(), opened.schema_version().await.unwrap().known);
     opened.close().await;
-    execute(&file, "UPDATE caravan_migrations SET checksum = x'00'").await;
+    execute(
+        &file,
+        "UPDATE caravan_migrations SET checksum = x'00' WHERE version = (SELECT max(version) FROM caravan_migrations)",
+    )
+    .await;
     assert!(matches!(refusal(options.clone()).await, OpenError::OtherBuild { version, .. } if version == known));
 
     execute(
         &file,
-        "INSERT INTO caravan_migrations SELECT 999, 'later', installed_on, true, checksum, 1 FROM caravan_migrations",
+        "INSERT INTO caravan_migrations SELECT 999, 'later', installed_on, true, checksum, 1 FROM caravan_migrations LIMIT 1",
     )
     .await;
     let refused = refusal(options.clone()).await;

@@ -16,8 +16,10 @@ pub(crate) async fn run(settings: &Settings, args: MigrateArgs, output: &mut Out
         output.line(format!("created {} topics", created.len()))?;
     }
     if args.restored {
-        app.platform.store.begin_epoch().await?;
-        output.line("what is decided from now on is told under new event ids")?;
+        output.line(match app.platform.store.begin_epoch().await? {
+            true => "what is decided from now on is told under new event ids",
+            false => "nothing to do: the log is a part of this database, and went back with it",
+        })?;
     }
     Ok(())
 }

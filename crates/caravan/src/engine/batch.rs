@@ -40,7 +40,9 @@ pub(super) fn without_forgotten(batch: &[Record], mut outcome: Outcome, epoch: E
         let headers = &batch[*index].headers;
         let unknown = matches!(rejection.reason, Reason::UnknownPurchase | Reason::UnknownAllocation);
         let ours = headers.get_text("ce_source").is_some_and(|source| source.starts_with("/caravan/"));
-        unknown && ours && epoch != Epoch::default() && epoch_of(headers) != epoch
+        // A cancellation tells what a person decided, and a redrive is asked for by one.
+        let by_people = batch[*index].at.topic == Topic::PurchaseCancelled || redrives_of(headers) > 0;
+        unknown && ours && !by_people && epoch != Epoch::default() && epoch_of(headers) != epoch
     };
     let before = outcome.rejected.len();
     outcome.rejected.retain(|rejected| !is_forgotten(rejected));

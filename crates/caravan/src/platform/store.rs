@@ -161,9 +161,9 @@ pub trait Store: Reads + Lists {
         Ok(Epoch::default())
     }
     /// Begins another epoch: for a person who knows that an earlier copy was put back, where the store
-    /// can't notice by itself.
-    async fn begin_epoch(&self) -> Result<(), PlatformError> {
-        Ok(())
+    /// can't notice by itself. False where there is nothing to begin.
+    async fn begin_epoch(&self) -> Result<bool, PlatformError> {
+        Ok(false)
     }
     /// Whether a transaction can be written now; tells failures of the store from those of a record.
     async fn probe(&self) -> Result<(), PlatformError>;

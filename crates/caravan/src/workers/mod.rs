@@ -12,10 +12,11 @@ use crate::platform::log::Record;
 
 pub mod allocation;
 pub mod cache;
+pub mod cancellation;
 pub mod cron;
 pub mod purchase;
 pub mod session;
-pub(crate) mod window;
+mod window;
 
 /// Which worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

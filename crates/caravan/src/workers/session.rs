@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use caravan_domain::event::{Topic, allocation_id_of, purchase_id_of};
+use caravan_domain::cancellation::Ending;
+use caravan_domain::event::{Payload, PurchaseCancelled, Topic, allocation_id_of, purchase_id_of};
 use caravan_domain::ids;
+use caravan_domain::purchase::PurchaseStatus;
 use caravan_domain::rejection::{Reason, Rejection};
 use caravan_domain::window::today;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::cancellation::{self, Order};
 use super::{read_all, window};
 use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
 use crate::platform::log::Record;
@@ -49,25 +52,30 @@ impl Worker for SessionWorker {
         let mut outcome = Outcome::default();
         let told = read_all(batch, &mut outcome, |record, envelope| {
             let purchase_id = purchase_id_of(&envelope.data)?;
-            let allocation_id = match record.at.topic {
-                Topic::TrainerAllocated => Some(allocation_id_of(&envelope.data)?),
-                _ => None,
-            };
-            Ok((purchase_id, allocation_id))
+            Ok((
+                purchase_id,
+                match record.at.topic {
+                    Topic::TrainerAllocated => Told::Allocated(allocation_id_of(&envelope.data)?),
+                    _ => Told::Cancelled(PurchaseCancelled::decode(&envelope.data)?),
+                },
+            ))
         });
         let ids: Vec<Uuid> = told.iter().map(|(_, _, (purchase_id, _))| *purchase_id).collect();
         let mut purchases: HashMap<Uuid, Purchase> =
             reads.purchases(&ids).await?.into_iter().map(|purchase| (purchase.id, purchase)).collect();
-        for (index, traceparent, (purchase_id, allocation_id)) in told {
+        for (index, traceparent, (purchase_id, told)) in told {
             let Some(purchase) = purchases.get_mut(&purchase_id) else {
                 outcome.rejected.push((index, unknown_purchase(purchase_id)));
                 continue;
             };
-            match allocation_id {
-                Some(id) if !was_made(purchase, id) => outcome.rejected.push((index, unknown_allocation(purchase, id))),
-                Some(id) => self.schedule(&mut outcome, purchase, id, now, traceparent.as_deref())?,
-                // The command that cancels has changed the rows already.
-                None => outcome.superseded += 1,
+            match told {
+                Told::Allocated(id) if !was_made(purchase, id) => {
+                    outcome.rejected.push((index, unknown_allocation(purchase, id)));
+                }
+                Told::Allocated(id) => self.schedule(&mut outcome, purchase, id, now, traceparent.as_deref())?,
+                Told::Cancelled(told) => {
+                    call_off(&mut outcome, purchase, told, reads, now, traceparent.as_deref()).await?;
+                }
             }
         }
         Ok(outcome)
@@ -92,11 +100,47 @@ impl SessionWorker {
             outcome.done += 1;
             // The same allocation told twice in one batch extends once.
             purchase.horizon = outcome.effects.windows.last().map(|extension| extension.until);
+            purchase.status = PurchaseStatus::Scheduled;
         } else {
             outcome.duplicates += 1;
         }
         Ok(())
     }
+}
+
+/// What a record tells of a purchase.
+enum Told {
+    Allocated(Uuid),
+    Cancelled(PurchaseCancelled),
+}
+
+/// Who is noted for a cancellation that the log alone knows of.
+const BY_THE_LOG: &str = "purchase-cancelled";
+
+/// The command that cancels changes the rows with what it tells. A purchase that goes on all the same was put back with
+/// the database, or others ask for its end: what it is told counts.
+async fn call_off(
+    outcome: &mut Outcome,
+    purchase: &mut Purchase,
+    told: PurchaseCancelled,
+    reads: &dyn Reads,
+    now: Timestamp,
+    parent: Option<&str>,
+) -> Result<(), WorkError> {
+    let ending = Ending { effective_from: told.effective_from, decided_at: told.cancelled_at };
+    let over = matches!(purchase.status, PurchaseStatus::Cancelled | PurchaseStatus::Completed);
+    if over || cancellation::ends(purchase, ending)?.is_some_and(|off| off.sessions == 0) {
+        outcome.superseded += 1;
+        return Ok(());
+    }
+    let trainers: Vec<String> = purchase.allocation.iter().map(|allocation| allocation.trainer_id.clone()).collect();
+    let weight = reads.trainers(&trainers, now).await?.first().map_or(0, |row| row.trainer.weight);
+    let order = Order { ending, actor: BY_THE_LOG.to_owned(), reason: told.reason };
+    cancellation::call_off(outcome, purchase, weight, &order, now, parent)?;
+    outcome.done += 1;
+    purchase.status = PurchaseStatus::Cancelled;
+    purchase.allocation = None;
+    Ok(())
 }
 
 /// Whether this is one of the allocations the purchase has had.

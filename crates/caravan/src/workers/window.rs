@@ -36,7 +36,7 @@ pub(super) fn extend(
 }
 
 /// Raises the purchase's horizon to `until`; whether it had to be raised.
-pub(crate) fn extend_to(
+pub(super) fn extend_to(
     outcome: &mut Outcome,
     purchase: &Purchase,
     allocation: &Allocation,
@@ -75,7 +75,7 @@ pub(crate) fn extend_to(
 }
 
 /// The plan as it was decided: nothing that changed since moves a session silently.
-pub(crate) fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
+pub(super) fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
     let confirmation = &purchase.confirmation;
     let zone = zone_named(&confirmation.student.time_zone).ok_or_else(|| {
         WorkError::Failed(format!("purchase {}: unknown zone {:?}", purchase.id, confirmation.student.time_zone))

@@ -2,7 +2,8 @@
 //! goes to those who wait.
 
 use caravan::cancel::{CancelError, Cancelled, Request, cancel};
-use caravan_domain::event::Topic;
+use caravan::platform::log::NewRecord;
+use caravan_domain::event::{Headers, Topic};
 use caravan_domain::ids::purchase_id;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -94,7 +95,7 @@ async fn before_it_starts_nothing_of_it_is_left_and_no_replay_brings_it_back() {
     // The shop reports the payment again, and everything that was told is told again.
     house.pay(&[payment("pay_1", json!({}))]).await;
     let told = house.records(Topic::TrainerAllocated).await;
-    let again = told.into_iter().map(|record| caravan::platform::log::NewRecord {
+    let again = told.into_iter().map(|record| NewRecord {
         topic: record.at.topic,
         key: record.key,
         value: record.value,
@@ -127,5 +128,52 @@ async fn who_waits_can_be_called_off_and_what_is_over_or_unknown_cannot() {
     assert!(matches!(refused, Err(CancelError::Completed(_))), "{refused:?}");
     let refused = cancel(&house.platform, purchase_id("pay_9", None), &asked(None)).await;
     assert!(matches!(refused, Err(CancelError::Unknown(_))), "{refused:?}");
+    house.nothing_is_left_over(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_is_over_and_one_after_the_last_lesson_call_nothing_off() {
+    let house = House::with(&[one_place()]).await;
+    house.pay(&[payment("pay_1", json!({}))]).await;
+    house.run().await;
+    house.set_clock("2026-12-17T14:00:00Z");
+    let id = purchase_id("pay_1", None);
+    let refused = cancel(&house.platform, id, &asked(Some("2026-12-16"))).await;
+    assert!(matches!(refused, Err(CancelError::Past { .. })), "{refused:?}");
+    for from in [None, Some("2027-01-01")] {
+        let refused = cancel(&house.platform, id, &asked(from)).await;
+        assert!(matches!(refused, Err(CancelError::NothingLeft(..))), "{refused:?}");
+    }
+    house.run().await;
+    assert_eq!(house.purchase("pay_1").await.status.name(), "completed");
+    house.nothing_is_left_over(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_only_the_log_tells_of_counts_as_well() {
+    let house = House::with(&[one_place()]).await;
+    house.pay(&[payment("pay_1", json!({})), payment("pay_2", json!({ "course": { "subject": "cobol" } }))]).await;
+    house.run().await;
+    let ids = ["pay_1", "pay_2"].map(|payment| purchase_id(payment, None));
+    let told = ids.map(|id| {
+        let value = json!({
+            "purchase_id": id, "cancelled_at": "2026-12-03T12:00:00Z", "reason": "refunded", "effective_from": "2026-12-03",
+        });
+        NewRecord {
+            topic: Topic::PurchaseCancelled,
+            key: Some(id.to_string().into_bytes()),
+            value: Some(value.to_string().into_bytes()),
+            headers: Headers::new(),
+            timestamp: house.platform.clock.now(),
+        }
+    });
+    house.set_clock("2026-12-04T10:00:00Z");
+    house.publish(&[told.to_vec(), told.to_vec()].concat()).await;
+    house.run().await;
+    assert_eq!(house.teacher("pay_1").await, "cancelled");
+    assert_eq!(statuses(&house, "pay_1").await, "completed completed cancelled cancelled cancelled cancelled");
+    assert_eq!(house.teacher("pay_2").await, "cancelled");
+    let changes = house.platform.store.changes_of(ids[0]).await.unwrap();
+    assert_eq!((changes.len(), changes[0].reason.as_str()), (1, "refunded"));
     house.nothing_is_left_over(&[]).await;
 }

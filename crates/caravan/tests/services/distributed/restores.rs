@@ -40,6 +40,9 @@ fn a_database_that_is_put_back_decides_again_and_tells_it_under_other_ids() {
     site.pay("after", 20, 1);
     site.place.drain();
     let had = trainers(&site);
+    // What a person decided after the copy is in the log alone then.
+    site.place.run(&["purchases", "cancel", "before_0", "--reason", "refunded"]).ok();
+    site.place.drain();
 
     // Twice: what was decided after the first time is forgotten as well. Other trainers do it each time.
     for round in 1..=2 {
@@ -51,7 +54,11 @@ fn a_database_that_is_put_back_decides_again_and_tells_it_under_other_ids() {
         site.place.run(&["trainers", "import", "gone.jsonl"]).ok();
         let instances = [site.start(), site.start()];
         site.pay(&format!("round_{round}"), 10, 1);
-        site.accounts_for(40 + 10 * round, 2 + round);
+        site.comes_to_rest();
+        let rows = site.place.run(&["purchases", "list", "--json"]).json_lines();
+        let with = |status: &str| rows.iter().filter(|row| row["status"] == status).count();
+        assert_eq!((rows.len(), with("scheduled"), with("cancelled")), (40 + 10 * round, 39 + 10 * round, 1));
+        site.place.nothing_is_left_over(2 + round);
         for mut instance in instances {
             instance.terminate();
             assert_eq!(instance.ended().0, Some(0), "{}", instance.log());

@@ -82,6 +82,11 @@ impl KafkaEvidence {
             let limit = FetchLimit { records_max: limit - records.len(), bytes_max: BYTES_MAX };
             match self.reader.read(&BTreeMap::from([(at, from)]), limit).await? {
                 Read::OutOfRange => break,
+                // Nothing but marks of transactions stands before the end.
+                Read::Records(found) if found.is_empty() && self.reader.has_all(at) => break,
+                Read::Records(found) if found.is_empty() => {
+                    return Err(PlatformError::Environment(format!("Kafka sends no records of {topic}/{partition}")));
+                }
                 Read::Records(found) => {
                     from = found.last().map_or(from, |last| last.offset + 1);
                     records.extend(found.into_iter().map(evidence));

@@ -31,8 +31,11 @@ impl Hearing {
 
     pub(super) fn hear(&self, problem: &KafkaError, reason: &str) {
         match problem.rdkafka_error_code() {
-            // That none is left follows from what was told of each.
-            None | Some(RDKafkaErrorCode::AllBrokersDown) => {}
+            // That none is left follows from what was told of each; where a partition ends says nothing of brokers.
+            None
+            | Some(
+                RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AutoOffsetReset,
+            ) => {}
             Some(code) => *self.heard() = Some(Heard { code, reason: without_duration(reason).to_owned() }),
         }
     }
@@ -52,9 +55,12 @@ impl Hearing {
         use RDKafkaErrorCode as Code;
         let Some(Heard { code, reason }) = self.heard().clone() else { return otherwise };
         match code {
-            Code::Authentication | Code::SaslAuthenticationFailed => PlatformError::Broken(format!(
-                "Kafka refuses: check sasl.username, sasl.password and sasl.mechanism in kafka_properties ({reason})"
-            )),
+            // What the client itself ran into while it asked is no answer.
+            Code::Authentication | Code::SaslAuthenticationFailed if !reason.contains("Local: ") => {
+                PlatformError::Broken(format!(
+                    "Kafka refuses: check sasl.username, sasl.password and sasl.mechanism in kafka_properties ({reason})"
+                ))
+            }
             Code::SSL => PlatformError::Environment(format!(
                 "no secure connection to Kafka: check the brokers' certificates, and ssl.ca.location in kafka_properties \
                  ({reason})"

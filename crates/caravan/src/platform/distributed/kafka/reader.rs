@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use futures::future::{select, select_all};
+use futures::future::{join_all, select, select_all};
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -41,37 +41,55 @@ struct Partition {
     at_end: bool,
     /// The offset that is asked for is not there.
     out_of_range: bool,
+    /// The others have waited for it long enough.
+    late: bool,
+    /// What is wrong with the topic itself, until somebody is told.
+    problem: Option<PlatformError>,
 }
 
 impl Partition {
-    /// Whether it is known to have records of which none has come.
+    /// Whether it is known to have records of which none has come, and others may still wait for them.
     fn is_held_up(&self) -> bool {
-        self.next.is_none() && self.came < self.end && !self.at_end && !self.out_of_range
+        let may_come = self.came < self.end && !self.at_end && !self.out_of_range && !self.late;
+        may_come && self.next.is_none() && self.problem.is_none()
     }
 
     /// Returns when its next record is there, or known not to come.
-    async fn arrive(&mut self) -> Result<(), PlatformError> {
-        while self.next.is_none() && !self.out_of_range {
-            let came = self.queue.recv().await.map(|message| record(self.at.topic, &message));
-            match came {
-                // What an earlier assignment still sends is older than where this one began.
-                Ok(record) if record.offset >= self.came => {
-                    self.came = record.offset + 1;
-                    self.next = Some(record);
-                }
-                Ok(_) => {}
-                Err(KafkaError::PartitionEOF(_)) => self.at_end = true,
-                Err(error) if is_out_of_range(&error) => self.out_of_range = true,
-                Err(error) if is_passing(&error) => return Err(platform_error(&error)),
-                Err(error) => tracing::debug!(%error, "Kafka"),
-            }
+    async fn settle(&mut self) {
+        while self.is_held_up() {
+            self.hear().await;
         }
-        Ok(())
+    }
+
+    /// Returns when there is something to look at.
+    async fn arrive(&mut self) {
+        while self.next.is_none() && !self.out_of_range && self.problem.is_none() {
+            self.hear().await;
+        }
+    }
+
+    /// Takes in the next thing that comes, whenever that is.
+    async fn hear(&mut self) {
+        let came = self.queue.recv().await.map(|message| record(self.at.topic, &message));
+        match came {
+            // What an earlier assignment still sends is older than where this one began.
+            Ok(record) if record.offset >= self.came => {
+                self.came = record.offset + 1;
+                self.next = Some(record);
+                self.late = false;
+            }
+            Ok(_) => {}
+            Err(KafkaError::PartitionEOF(_)) => self.at_end = true,
+            Err(error) if is_out_of_range(&error) => self.out_of_range = true,
+            Err(error) if is_passing(&error) => self.problem = Some(platform_error(&error)),
+            Err(error) => tracing::debug!(%error, "Kafka"),
+        }
     }
 
     /// Takes in what is there already.
     fn look(&mut self) -> Result<(), PlatformError> {
-        self.arrive().now_or_never().unwrap_or(Ok(()))
+        let _ = self.arrive().now_or_never();
+        self.problem.take().map_or(Ok(()), Err)
     }
 
     fn hand_out(&mut self) -> Option<Record> {
@@ -169,9 +187,18 @@ impl Reader {
             };
             list.add_partition_offset(&topic, at.partition as i32, Offset::Offset(start.cast_signed()))
                 .map_err(failed)?;
-            let (next, at_end, out_of_range) = (None, false, false);
-            let partition =
-                Partition { at: *at, queue, next, handed: *offset, came: start, end: edge.end, at_end, out_of_range };
+            let partition = Partition {
+                at: *at,
+                queue,
+                next: None,
+                handed: *offset,
+                came: start,
+                end: edge.end,
+                at_end: false,
+                out_of_range: false,
+                late: false,
+                problem: None,
+            };
             partitions.insert(*at, partition);
         }
         self.consumer.assign(&list).map_err(failed)?;
@@ -203,19 +230,19 @@ impl Reader {
         }
     }
 
-    /// Waits until no partition holds up the others, at most [`HELD_UP_MAX`] after `begun`.
+    /// Waits until no partition holds up the others, at most [`HELD_UP_MAX`] after `begun`; those that still do are
+    /// not waited for again before they have sent something.
     async fn hold_up(&mut self, begun: Instant) -> Result<(), PlatformError> {
-        loop {
-            let held_up = self.partitions.values_mut().filter(|partition| partition.is_held_up());
-            let arrivals: Vec<_> = held_up.map(|partition| Box::pin(partition.arrive())).collect();
-            let left = HELD_UP_MAX.saturating_sub(begun.elapsed());
-            if arrivals.is_empty() || left.is_zero() {
-                return Ok(());
-            }
-            if let Ok((arrived, _, _)) = tokio::time::timeout(left, select_all(arrivals)).await {
-                arrived?;
-            }
+        if !self.partitions.values().any(Partition::is_held_up) {
+            return Ok(());
         }
+        let settled = join_all(self.partitions.values_mut().map(Partition::settle));
+        let left = HELD_UP_MAX.saturating_sub(begun.elapsed());
+        let in_time = tokio::time::timeout(left, settled).await.is_ok();
+        for partition in self.partitions.values_mut() {
+            partition.late |= !in_time && partition.is_held_up();
+        }
+        self.partitions.values_mut().try_for_each(Partition::look)
     }
 
     /// Hands out the earliest records. A larger first one comes alone.
@@ -235,6 +262,11 @@ impl Reader {
             partition.look()?;
         }
         Ok(taken)
+    }
+
+    /// Whether everything that was there when reading began has come.
+    pub(super) fn has_all(&self, at: TopicPartition) -> bool {
+        self.partitions.get(&at).is_none_or(|partition| partition.at_end || partition.came >= partition.end)
     }
 
     /// Whether the partition ends before an offset now.

@@ -25,8 +25,7 @@ pub(super) async fn current(pool: &PgPool) -> Result<Epoch, PlatformError> {
     if remembered == found {
         return Ok(Epoch(epoch));
     }
-    let next = if remembered.is_empty() { None } else { Some(Uuid::new_v4()) };
-    begin(pool, &remembered, &found, next).await
+    begin(pool, &remembered, &found).await
 }
 
 /// Begins another epoch, whatever the data remembers.
@@ -36,10 +35,11 @@ pub(super) async fn renew(pool: &PgPool) -> Result<(), PlatformError> {
     Ok(())
 }
 
-/// Begins an epoch, unless another process just did.
-async fn begin(pool: &PgPool, remembered: &str, found: &str, next: Option<Uuid>) -> Result<Epoch, PlatformError> {
-    const BEGIN: &str = "UPDATE epochs SET identity = $2, epoch = $3 WHERE identity = $1";
+/// Remembers where the data lives now; that is another epoch, unless it is the first look at it, or another process was here.
+async fn begin(pool: &PgPool, remembered: &str, found: &str) -> Result<Epoch, PlatformError> {
+    const BEGIN: &str = "UPDATE epochs SET identity = $2, epoch = coalesce($3, epoch) WHERE identity = $1";
     const BEGUN: &str = "SELECT epoch FROM epochs";
+    let next = (!remembered.is_empty()).then(Uuid::new_v4);
     let query = sqlx::query(BEGIN).bind(remembered).bind(found).bind(next);
     let begun = query.execute(pool).await.map_err(platform_error)?.rows_affected() == 1;
     if begun && let Some(epoch) = next {

@@ -41,7 +41,8 @@ pub(super) fn failure(error: &sqlx::Error) -> Failure {
     match &*code {
         "53100" | "53200" | "53400" | "58030" => Failure::Full,
         "53300" => Failure::Busy,
-        "25006" => Failure::ReadOnly,
+        // The second: a standby that is asked what only a primary knows.
+        "25006" | "55000" => Failure::ReadOnly,
         "40001" | "40P01" | "55P03" | "23P01" => Failure::Race,
         "23505" => Failure::Unique,
         "42501" => Failure::Denied,

@@ -2,7 +2,8 @@
 //!
 //! The brokers know it as well, but of groups whose partitions they share out themselves (KIP-848)
 //! they tell it in an answer that the client library does not read. So each process holds a shared
-//! advisory lock for each group it is in: it ends with the process, however that ends.
+//! advisory lock for each group it is in: it ends with the process, and within a minute with its
+//! machine.
 
 use std::collections::BTreeMap;
 

@@ -56,8 +56,7 @@ async fn end(
     ended: &EndedAllocation,
     place: i64,
 ) -> Result<(), CommitError> {
-    const SESSIONS: &str =
-        "UPDATE sessions SET status = 'cancelled' WHERE seq >= ?1 AND seq < ?2 AND status = 'scheduled'";
+    const SESSIONS: &str = "UPDATE sessions SET status = 'cancelled' WHERE seq >= ?1 AND seq < ?2 AND status IN ('scheduled', 'completed')";
     const END: &str = "UPDATE allocations SET status = 'ended', ended_from = ?3, ended_at = ?4
                        WHERE seq > ?1 AND seq < ?2 AND status = 'active'";
     let (from, until) = (place << PLACE_BITS, (place + 1) << PLACE_BITS);

@@ -69,7 +69,7 @@ async fn end(
     place: i64,
 ) -> Result<(), CommitError> {
     const END: &str = "
-        WITH off AS (UPDATE sessions SET status = 'cancelled' WHERE seq >= $4 AND seq < $5 AND status = 'scheduled')
+        WITH off AS (UPDATE sessions SET status = 'cancelled' WHERE seq >= $4 AND seq < $5 AND status IN ('scheduled', 'completed'))
         UPDATE allocations SET status = 'ended', ended_from = $2::date, ended_at = $3::timestamptz
         WHERE seq >> 16 = $1 AND status = 'active'";
     const FREE: &str = "
