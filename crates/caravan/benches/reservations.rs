@@ -130,6 +130,7 @@ fn plan(turn: usize) -> Result<Schedule, Failed> {
         zone: zone_named("Europe/London").ok_or("the zone is there")?,
         start_date: date(2027, 1, 4),
         slots: vec![Slot { weekday: Weekday::ALL[turn % 7], at }],
+        first_ordinal: 1,
         sessions: SESSIONS,
         minutes: 60,
         skipped: BTreeSet::new(),

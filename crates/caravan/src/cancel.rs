@@ -12,7 +12,7 @@ use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::Purchase;
 use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
-use crate::workers::cancellation::{self, Order};
+use crate::workers::cancellation::{self, Order, Weights};
 
 /// How often it is tried while workers change the same purchase.
 const ATTEMPTS_MAX: u32 = 20;
@@ -100,8 +100,8 @@ pub async fn cancel(platform: &Platform, id: Uuid, request: &Request) -> Result<
             PurchaseStatus::Completed => return Err(CancelError::Completed(id)),
             _ => {}
         }
-        let weight = trainer_weight(platform, purchase).await?;
-        let (outcome, cancelled) = decide(purchase, weight, request, platform.clock.now())?;
+        let weights = weights_of(platform, purchase).await?;
+        let (outcome, cancelled) = decide(purchase, &weights, request, platform.clock.now())?;
         let epoch = platform.store.epoch().await?;
         match platform.store.commit(&batch_transaction(outcome, epoch)).await {
             Ok(()) => return Ok(cancelled),
@@ -112,17 +112,16 @@ pub async fn cancel(platform: &Platform, id: Uuid, request: &Request) -> Result<
     unreachable!("the last attempt returns")
 }
 
-/// The weight of the trainer whose work it is; 0 if nobody's.
-async fn trainer_weight(platform: &Platform, purchase: &Purchase) -> Result<u32, PlatformError> {
-    let Some(allocation) = &purchase.allocation else { return Ok(0) };
-    let terms = platform.store.trainer_terms(std::slice::from_ref(&allocation.trainer_id)).await?;
-    Ok(terms.first().map_or(0, |(trainer, _)| trainer.weight))
+/// The weights of the trainers whose work it is.
+async fn weights_of(platform: &Platform, purchase: &Purchase) -> Result<Weights, PlatformError> {
+    let terms = platform.store.trainer_terms(&cancellation::trainers_of(purchase)).await?;
+    Ok(terms.into_iter().map(|(trainer, _)| (trainer.trainer_id, trainer.weight)).collect())
 }
 
 /// What follows from calling it off now.
 fn decide(
     purchase: &Purchase,
-    weight: u32,
+    weights: &Weights,
     request: &Request,
     now: Timestamp,
 ) -> Result<(Outcome, Cancelled), CancelError> {
@@ -136,13 +135,13 @@ fn decide(
         return Err(CancelError::Past { from: effective_from, today });
     }
     let ending = Ending { effective_from, decided_at: now };
-    let sessions = confirmation.plan.sessions;
-    let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.sessions);
+    let sessions = purchase.allocation.as_ref().map_or(confirmation.plan.sessions, |allocation| allocation.sessions);
+    let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.ordinals.len() as u16);
     if off == 0 {
         return Err(CancelError::NothingLeft(purchase.id, effective_from));
     }
     let order = Order { ending, actor: request.actor.clone(), reason: request.reason.clone() };
     let mut outcome = Outcome::default();
-    cancellation::call_off(&mut outcome, purchase, weight, &order, now, None)?;
+    cancellation::call_off(&mut outcome, purchase, weights, &order, now, None)?;
     Ok((outcome, Cancelled::Now { effective_from, called_off: off, kept: sessions - off }))
 }

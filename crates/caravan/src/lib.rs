@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod lag;
+pub mod life;
 pub mod platform;
 pub mod progress;
 pub mod redrive;

@@ -107,6 +107,7 @@ const WALLS: [Wall; 11] = [
             "caravan/src/roster.rs",
             "caravan/src/redrive.rs",
             "caravan/src/cancel.rs",
+            "caravan/src/life/mod.rs",
             "caravan/src/workers/cron.rs",
             // Moving a group's position by hand.
             "caravan/src/cli/groups.rs",

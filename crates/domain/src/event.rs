@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::ids::Epoch;
 
+mod changes;
 pub(crate) mod confirmation;
 mod dead_letter;
 pub(crate) mod envelope;
@@ -18,6 +19,7 @@ mod partition;
 mod payload;
 mod trace;
 
+pub use changes::{ChangedSession, SessionsChanged};
 pub use confirmation::{
     AMOUNT_MINOR_MAX, COURSE_CHARS_MAX, EMAIL_CHARS_MAX, ID_CHARS_MAX, LANGUAGE_CHARS_MAX, LANGUAGES_MAX,
     METADATA_CHARS_MAX, METADATA_ENTRIES_MAX, MINUTES_MAX, MINUTES_MIN, MINUTES_STEP, NAME_CHARS_MAX, PER_WEEK_MAX,
@@ -52,6 +54,8 @@ pub enum Topic {
     SessionsScheduled,
     /// A purchase was called off.
     PurchaseCancelled,
+    /// A person has changed sessions.
+    SessionsChanged,
     /// A trainer's roster entry has changed.
     TrainerChanged,
     /// Records set aside.
@@ -60,13 +64,14 @@ pub enum Topic {
 
 impl Topic {
     /// All of them, in the order a purchase meets them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PurchaseConfirmed,
         Self::PurchaseCreated,
         Self::TrainerAllocated,
         Self::PurchaseWaitlisted,
         Self::SessionsScheduled,
         Self::PurchaseCancelled,
+        Self::SessionsChanged,
         Self::TrainerChanged,
         Self::DeadLetterQueue,
     ];
@@ -80,6 +85,7 @@ impl Topic {
             Self::PurchaseWaitlisted => "purchase-waitlisted",
             Self::SessionsScheduled => "sessions-scheduled",
             Self::PurchaseCancelled => "purchase-cancelled",
+            Self::SessionsChanged => "sessions-changed",
             Self::TrainerChanged => "trainer-changed",
             Self::DeadLetterQueue => "dead-letter-queue",
         }

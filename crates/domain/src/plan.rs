@@ -187,6 +187,8 @@ pub struct Schedule {
     pub start_date: Date,
     /// The chosen slots, on different weekdays.
     pub slots: Vec<Slot>,
+    /// The ordinal of its first lesson: 1, unless others were held before it.
+    pub first_ordinal: u32,
     /// How many lessons.
     pub sessions: u16,
     /// How long each is, in minutes.
@@ -201,7 +203,7 @@ impl Schedule {
     /// that is not skipped, until all are placed (fewer only if the dates leave the calendar).
     pub fn occurrences(&self) -> impl Iterator<Item = Occurrence> + '_ {
         let dates = dates_of(self.start_date, &self.slots).filter(|(date, _)| !self.skipped.contains(date));
-        dates.take(usize::from(self.sessions)).zip(1..).filter_map(|((local_date, slot), ordinal)| {
+        dates.take(usize::from(self.sessions)).zip(self.first_ordinal..).filter_map(|((local_date, slot), ordinal)| {
             let (starts_at, ends_at) = instants(&self.zone, local_date, slot.at, self.minutes)?;
             Some(Occurrence { ordinal, local_date, starts_at, ends_at })
         })
@@ -260,6 +262,7 @@ mod tests {
             zone: zone_named(zone).unwrap(),
             start_date,
             slots: slots.iter().map(|text| slot(text)).collect(),
+            first_ordinal: 1,
             sessions,
             minutes: 60,
             skipped: BTreeSet::new(),
@@ -404,6 +407,7 @@ mod tests {
                 zone: zone_named(zone).unwrap(),
                 start_date: day(start_day),
                 slots: slots.collect(),
+                first_ordinal: 1,
                 sessions,
                 minutes: 60,
                 skipped: skipped_days.into_iter().map(day).collect(),

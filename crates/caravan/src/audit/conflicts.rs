@@ -15,7 +15,7 @@ use super::wall::{Lesson, date_at, monday_of, touches};
 /// Looks at the sessions of a trainer that start at `now` (Unix seconds) or later.
 pub(super) fn find(party: &Party<'_>, closures: &[(Date, Date)], now: i64, tally: &mut Tally) {
     let mut lessons: Vec<(&PartyPlan<'_>, &Lesson)> =
-        party.plans.iter().flat_map(|plan| plan.lessons.iter().map(move |lesson| (plan, lesson))).collect();
+        party.plans.iter().flat_map(|plan| plan.taken().map(move |lesson| (plan, lesson))).collect();
     lessons.sort_by_key(|(_, lesson)| lesson.start);
     let too_many = party.today.as_ref().map(|today| beyond_the_limit(&lessons, today)).unwrap_or_default();
     for (index, (plan, lesson)) in lessons.into_iter().enumerate().filter(|(_, (_, lesson))| lesson.start >= now) {
@@ -34,17 +34,23 @@ fn contradiction(
     lesson: &Lesson,
     closures: &[(Date, Date)],
 ) -> Option<String> {
-    if closures.iter().any(|(from, until)| (*from..=*until).contains(&lesson.date)) {
+    let decided = |rule: &str| {
+        let change = plan.changed.iter().find(|(changed, _)| changed.ordinal == lesson.ordinal);
+        change.is_some_and(|(_, change)| change.overrides.iter().any(|overridden| overridden == rule))
+    };
+    if !decided("closure") && closures.iter().any(|(from, until)| (*from..=*until).contains(&lesson.date)) {
         return Some("a closure covers its date".to_owned());
     }
     let Some(today) = &party.today else { return Some("the roster doesn't have the trainer".to_owned()) };
-    if let Err(unsuited) = today.suit(&plan.order) {
+    if !(decided("course") || decided("language"))
+        && let Err(unsuited) = today.suit(&plan.order)
+    {
         return Some(unsuited);
     }
-    if touches(&today.zone, lesson, &today.time_off) {
+    if !decided("time-off") && touches(&today.zone, lesson, &today.time_off) {
         return Some("the trainer is off".to_owned());
     }
-    let available = today.available.hold_throughout(&today.zone, lesson);
+    let available = decided("availability") || today.available.hold_throughout(&today.zone, lesson);
     (!available).then(|| "it is outside the trainer's availability".to_owned())
 }
 

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::changed::Changes;
 use super::wall::{Calendar, DAY, Lesson, WeekMinutes, WeeklyTime, Zones};
 use crate::platform::evidence::{AllocationEvidence, PurchaseEvidence, PurchasePage, SessionEvidence, TrainerEvidence};
 
@@ -34,6 +35,9 @@ pub(super) struct Decision {
     pub(super) start: Date,
     pub(super) slots: Vec<WeeklyTime>,
     pub(super) skipped: BTreeSet<Date>,
+    pub(super) first_ordinal: i64,
+    /// How many lessons, if not as many as were bought.
+    pub(super) sessions: Option<i64>,
 }
 
 /// A trainer's terms: those they were judged by, or today's.
@@ -84,8 +88,10 @@ pub(super) struct Booked<'a> {
     pub(super) order: Order,
     pub(super) decision: Decision,
     pub(super) judgement: Judgement,
-    /// The whole plan.
+    /// The whole plan, as it was decided.
     pub(super) lessons: Vec<Lesson>,
+    /// What people have changed of it since.
+    pub(super) changes: Changes,
     /// Where it ended before its plan did.
     pub(super) ending: Option<Ending>,
 }
@@ -120,6 +126,17 @@ impl Ending {
 }
 
 impl<'a> Booked<'a> {
+    /// The ordinal of its first lesson.
+    pub(super) fn first_ordinal(&self) -> i64 {
+        self.decision.first_ordinal
+    }
+
+    /// How many lessons were added to those that were bought.
+    pub(super) fn added(&self) -> i64 {
+        let placed = self.decision.sessions.map_or(self.order.sessions, |sessions| self.first_ordinal() - 1 + sessions);
+        (placed - self.order.sessions).max(0)
+    }
+
     /// `None` if there is nothing booked; an error if what is there can't be understood.
     pub(super) fn read(case: &Case<'a>, zones: &mut Zones) -> Result<Option<Self>, String> {
         let in_force = |allocation: &&AllocationEvidence| allocation.status == "active";
@@ -136,16 +153,17 @@ impl<'a> Booked<'a> {
         let decision = Decision::read(allocation)?;
         let judgement = Judgement::read(&allocation.receipt, zones)?;
         let lessons = lessons(&order, &decision);
-        let ending = Ending::read(allocation);
-        Ok(Some(Self { purchase, allocation, sessions: case.sessions, order, decision, judgement, lessons, ending }))
+        let changes = Changes::read(&purchase.session_changes, zones)?;
+        let (sessions, ending) = (case.sessions, Ending::read(allocation));
+        Ok(Some(Self { purchase, allocation, sessions, order, decision, judgement, lessons, changes, ending }))
     }
 }
 
 /// Every lesson of a plan.
 pub(super) fn lessons(order: &Order, decision: &Decision) -> Vec<Lesson> {
-    let Decision { start, slots, skipped } = decision;
-    let (zone, sessions, minutes) = (&order.zone, order.sessions, order.minutes);
-    Calendar { zone, start: *start, slots, skipped, sessions, minutes }.lessons()
+    let Decision { start, slots, skipped, first_ordinal, sessions } = decision;
+    let (zone, sessions, minutes) = (&order.zone, sessions.unwrap_or(order.sessions), order.minutes);
+    Calendar { zone, start: *start, slots, skipped, first_ordinal: *first_ordinal, sessions, minutes }.lessons()
 }
 
 /// The purchases of a page, each with what names it.
@@ -195,7 +213,7 @@ pub(super) fn shown(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| format!("second {second}"), |instant| instant.to_string())
 }
 
-fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
+pub(super) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| format!("its {what} can't be read: {error}"))
 }
 
@@ -273,7 +291,9 @@ impl Decision {
         let skipped: Vec<Date> = json("list of skipped dates", &allocation.skipped)?;
         let start =
             date(&allocation.start_date).ok_or_else(|| format!("{:?} is no start date", allocation.start_date))?;
-        Ok(Self { start, slots: weekly_times(&slots)?, skipped: skipped.into_iter().collect() })
+        let AllocationEvidence { first_ordinal, sessions, .. } = *allocation;
+        let (slots, skipped) = (weekly_times(&slots)?, skipped.into_iter().collect());
+        Ok(Self { start, slots, skipped, first_ordinal, sessions })
     }
 }
 
@@ -287,7 +307,7 @@ struct ReceiptText {
 }
 
 #[derive(Deserialize)]
-struct TermsText {
+pub(super) struct TermsText {
     trainer_id: String,
     time_zone: String,
     languages: Vec<String>,
@@ -343,7 +363,7 @@ impl Terms {
         Self::of(terms, zones)
     }
 
-    fn of(terms: TermsText, zones: &mut Zones) -> Result<Self, String> {
+    pub(super) fn of(terms: TermsText, zones: &mut Zones) -> Result<Self, String> {
         let mut available = WeekMinutes::none();
         for range in &terms.availability {
             available.add(weekday(&range.weekday)?, minute(&range.from)?, minute(&range.until)?);

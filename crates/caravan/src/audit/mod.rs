@@ -16,6 +16,7 @@ use crate::platform::evidence::{
     Evidence, PartitionEvidence, PartitionPlace, PartyKind, PositionEvidence, TopicEvidence,
 };
 
+mod changed;
 mod conflicts;
 mod evidence;
 mod freshness;
@@ -34,6 +35,7 @@ mod whole_plan_fits;
 pub use crate::progress::{Progress, Silent};
 pub use report::{Guarantee, IDS_SHOWN_DEFAULT, Problem, Report, Tally};
 
+use changed::Changes;
 use evidence::{Booked, Case, cases, date};
 use nothing_vanishes::Retained;
 use told::Told;
@@ -198,10 +200,16 @@ impl Audit<'_> {
 
     fn purchase(&mut self, case: &Case<'_>, last_run: Option<Date>) {
         let Options { window_days, lead_days, max_skipped, .. } = *self.options;
-        once::judge(case, self.report.of(Guarantee::Once));
+        let changes = case.purchase.map(|purchase| Changes::read(&purchase.session_changes, &mut self.zones));
+        let changes = changes.transpose().unwrap_or_else(|problem| {
+            self.report.of(Guarantee::Once).must(false, case.id, || problem);
+            None
+        });
+        let changes = changes.unwrap_or_default();
+        once::judge(case, &changes, self.report.of(Guarantee::Once));
         rolling_window::judge(case, self.report.of(Guarantee::RollingWindow));
         let tally = self.report.of(Guarantee::NothingVanishes);
-        nothing_vanishes::judge_told(case, &self.told, &self.retained, tally);
+        nothing_vanishes::judge_told(case, &changes, &self.told, &self.retained, tally);
         match Booked::read(case, &mut self.zones) {
             Ok(None) => {}
             Ok(Some(booked)) => {

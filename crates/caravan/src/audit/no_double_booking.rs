@@ -39,7 +39,7 @@ pub(super) fn judge(party: &Party<'_>, tally: &mut Tally) {
 fn time_taken(party: &Party<'_>, tally: &mut Tally) -> BTreeMap<i64, Bits> {
     let mut rows: BTreeMap<i64, Bits> = BTreeMap::new();
     for plan in &party.plans {
-        for lesson in &plan.lessons {
+        for lesson in plan.taken() {
             let first = lesson.start.div_euclid(CELL);
             let mut free = true;
             for quarter in first..(lesson.end + CELL - 1).div_euclid(CELL) {

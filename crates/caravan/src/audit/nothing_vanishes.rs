@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::changed::Changes;
 use super::evidence::{Case, same_text};
 use super::once::purchase_id;
 use super::opened::data_of;
@@ -217,8 +218,12 @@ impl Retained {
 }
 
 /// Judges whether a purchase's story is told by the retained events.
-pub(super) fn judge_told(case: &Case<'_>, told: &Told, retained: &Retained, tally: &mut Tally) {
+pub(super) fn judge_told(case: &Case<'_>, changes: &Changes, told: &Told, retained: &Retained, tally: &mut Tally) {
     let Some(purchase) = case.purchase else { return };
+    for change in changes.each.iter().filter(|change| retained.covers("sessions-changed", &change.changed_at)) {
+        let tells = told.tells(case.id, Happening::Changed(change.revision));
+        tally.must(tells, case.id, || format!("no sessions-changed tells of its revision {}", change.revision));
+    }
     if retained.covers("purchase-created", &purchase.created_at) {
         tally.must(told.tells(case.id, Happening::Created), case.id, || "no purchase-created tells of it".to_owned());
     }
@@ -235,7 +240,9 @@ pub(super) fn judge_told(case: &Case<'_>, told: &Told, retained: &Retained, tall
     if !retained.is_whole("sessions-scheduled") {
         return;
     }
-    for session in case.sessions {
+    // One that was called off before its date came into the calendar was never told to be held.
+    let was_on = |ordinal| changes.latest.get(&ordinal).is_none_or(|change| change.status != "cancelled");
+    for session in case.sessions.iter().filter(|session| was_on(session.ordinal)) {
         let ordinal = u32::try_from(session.ordinal).unwrap_or(u32::MAX);
         let tells = told.tells(case.id, Happening::Scheduled(ordinal));
         tally.must(tells, &session.id, || "no sessions-scheduled tells of it".to_owned());

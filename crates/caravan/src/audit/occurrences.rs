@@ -7,7 +7,8 @@ use jiff::civil::Date;
 
 use super::evidence::{Booked, Case, date, second, shown};
 use super::report::Tally;
-use super::wall::{date_at, touches};
+use super::wall::{Lesson, date_at, touches};
+use crate::platform::evidence::SessionEvidence;
 
 /// What of the settings in force a decision is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +20,12 @@ pub(super) struct Limits {
 pub(super) fn judge(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
     start(booked, limits, tally);
     skipped(booked, tally);
-    let (lessons, total) = (booked.lessons.len() as i64, booked.purchase.sessions_total);
-    tally.must(lessons == total, &booked.purchase.id, || format!("its plan places {lessons} of {total} sessions"));
-    let (bought, plan) = (booked.order.sessions, booked.purchase.sessions_total);
-    tally
-        .must(bought == plan, &booked.purchase.id, || format!("{bought} sessions were confirmed, its row says {plan}"));
+    let (placed, total) = (booked.first_ordinal() - 1 + booked.lessons.len() as i64, booked.purchase.sessions_total);
+    tally.must(placed == total, &booked.purchase.id, || format!("its plan places {placed} of {total} sessions"));
+    let (bought, added) = (booked.order.sessions, booked.added());
+    tally.must(bought + added == total, &booked.purchase.id, || {
+        format!("{bought} sessions were confirmed and {added} added, its row says {total}")
+    });
     sessions(booked, tally);
 }
 
@@ -64,7 +66,10 @@ fn skipped(booked: &Booked<'_>, tally: &mut Tally) {
     let Booked { allocation, decision, judgement, order, .. } = booked;
     let closed: BTreeSet<Date> = judgement.skipped_for_closures.iter().copied().collect();
     let off: BTreeSet<Date> = judgement.skipped_for_time_off.iter().copied().collect();
-    let told: BTreeSet<Date> = closed.union(&off).copied().collect();
+    // A session that was added stands on the first date after the plan's end that suited.
+    let end = booked.lessons.iter().rfind(|lesson| lesson.ordinal <= order.sessions).map(|lesson| lesson.date);
+    let passed_over = |date: &&Date| booked.added() > 0 && end.is_some_and(|end| **date > end);
+    let told: BTreeSet<Date> = closed.union(&off).chain(decision.skipped.iter().filter(passed_over)).copied().collect();
     tally.must(told == decision.skipped, &allocation.id, || {
         format!("it skips {}, its receipt tells of {}", listed(&decision.skipped), listed(&told))
     });
@@ -74,6 +79,7 @@ fn skipped(booked: &Booked<'_>, tally: &mut Tally) {
             start: *date,
             slots: &decision.slots,
             skipped: &BTreeSet::new(),
+            first_ordinal: 1,
             sessions: 1,
             minutes: order.minutes,
         };
@@ -92,16 +98,19 @@ fn listed(dates: &BTreeSet<Date>) -> String {
 }
 
 fn sessions(booked: &Booked<'_>, tally: &mut Tally) {
-    for session in booked.sessions {
-        let index = usize::try_from(session.ordinal - 1).ok();
-        let Some(lesson) = index.and_then(|index| booked.lessons.get(index)) else {
+    for session in booked.sessions.iter().filter(|session| session.ordinal >= booked.first_ordinal()) {
+        let index = usize::try_from(session.ordinal - booked.first_ordinal()).ok();
+        let Some(planned) = index.and_then(|index| booked.lessons.get(index)) else {
             tally.must(false, &session.id, || format!("the plan has no session {}", session.ordinal));
             continue;
         };
-        let off = booked.ending.is_some_and(|ending| !ending.keeps(lesson));
-        tally.must(booked.ending.is_none() || off == (session.status == "cancelled"), &session.id, || {
-            let is = if off { "called off" } else { "still to be held, or was" };
-            format!("it is {}, but by the end of its purchase it is {is}", session.status)
+        let change = booked.changes.latest.get(&planned.ordinal);
+        let lesson = change.map_or(*planned, |change| change.lesson(planned, &booked.order.zone));
+        status(booked, session, &lesson, tally);
+        let moved_from = (lesson.start != planned.start).then_some(planned.start);
+        tally.must(session.planned_starts_at.as_deref().map(second) == moved_from.map(Some), &session.id, || {
+            let told = session.planned_starts_at.as_deref().unwrap_or("as it stands");
+            format!("its row has it planned {told}, the plan at {}", shown(planned.start))
         });
         tally.must(date(&session.local_date) == Some(lesson.date), &session.id, || {
             format!("its local date is {}, the plan says {}", session.local_date, lesson.date)
@@ -112,5 +121,21 @@ fn sessions(booked: &Booked<'_>, tally: &mut Tally) {
         tally.must(second(&session.ends_at) == Some(lesson.end), &session.id, || {
             format!("it ends at {}, the plan says {}", session.ends_at, shown(lesson.end))
         });
+    }
+}
+
+/// A session is called off by a person, or by the end of its purchase; what is scheduled is completed in time.
+fn status(booked: &Booked<'_>, session: &SessionEvidence, lesson: &Lesson, tally: &mut Tally) {
+    let change = booked.changes.latest.get(&lesson.ordinal);
+    let by_a_person = change.is_some_and(|change| change.status == "cancelled");
+    let by_the_end = booked.ending.is_some_and(|ending| !ending.keeps(lesson));
+    let is_off = session.status == "cancelled";
+    tally.must(is_off == (by_a_person || by_the_end), &session.id, || {
+        let is = if is_off { "nobody called it off" } else { "it was called off" };
+        format!("it is {}, but {is}", session.status)
+    });
+    if let Some(change) = change.filter(|_| !is_off) {
+        let fits = session.status == change.status || (change.status == "scheduled" && session.status == "completed");
+        tally.must(fits, &session.id, || format!("it is {}, but was changed to {}", session.status, change.status));
     }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use super::changed::Changes;
 use super::evidence::{Case, Ending};
 use super::report::Tally;
 use super::told::Told;
 use crate::platform::evidence::{PurchaseEvidence, SessionEvidence};
 
 /// Judges a purchase and what belongs to it.
-pub(super) fn judge(case: &Case<'_>, tally: &mut Tally) {
+pub(super) fn judge(case: &Case<'_>, changes: &Changes, tally: &mut Tally) {
     let Some(purchase) = case.purchase else { return orphans(case, tally) };
     let expected = purchase_id(&purchase.payment_id, purchase.item.as_deref());
     tally.must(purchase.id == expected.to_string(), &purchase.id, || {
@@ -27,7 +28,7 @@ pub(super) fn judge(case: &Case<'_>, tally: &mut Tally) {
         let row = if case.waiting { "stands" } else { "doesn't stand" };
         format!("it is {} and {row} on the waitlist", purchase.status)
     });
-    sessions(case, purchase, expected, tally);
+    sessions(case, purchase, expected, changes, tally);
 }
 
 /// Judges whether each thing that happened was told by one event alone.
@@ -79,8 +80,9 @@ fn allocations(case: &Case<'_>, purchase: &PurchaseEvidence, tally: &mut Tally) 
     }
 }
 
-fn sessions(case: &Case<'_>, purchase: &PurchaseEvidence, purchase_id: Uuid, tally: &mut Tally) {
-    for (session, expected) in case.sessions.iter().zip(1..) {
+fn sessions(case: &Case<'_>, purchase: &PurchaseEvidence, purchase_id: Uuid, changes: &Changes, tally: &mut Tally) {
+    let first = case.allocations.iter().map(|allocation| allocation.first_ordinal).min().unwrap_or(1);
+    for (session, expected) in case.sessions.iter().zip(first..) {
         let ordinal = session.ordinal;
         tally.must(ordinal == expected, &session.id, || {
             format!("its ordinal is {ordinal} where {expected} should be, in purchase {}", purchase.id)
@@ -90,8 +92,14 @@ fn sessions(case: &Case<'_>, purchase: &PurchaseEvidence, purchase_id: Uuid, tal
         });
         let id = Uuid::new_v5(&purchase_id, format!("session:{ordinal}").as_bytes());
         tally.must(session.id == id.to_string(), &session.id, || format!("session {ordinal} of its purchase is {id}"));
-        tally.must(taught_by_the_allocated(case, session), &session.id, || {
-            format!("{} is not the trainer allocated to purchase {}", session.trainer_id, purchase.id)
+        let changed_to = changes.latest.get(&ordinal).map(|change| change.trainer_id.as_str());
+        let right = match changed_to {
+            Some(trainer_id) => trainer_id == session.trainer_id,
+            None => taught_by_the_allocated(case, session),
+        };
+        tally.must(right, &session.id, || match changed_to {
+            Some(trainer_id) => format!("{} teaches it, it was changed to {trainer_id}", session.trainer_id),
+            None => format!("{} is not the trainer allocated to purchase {}", session.trainer_id, purchase.id),
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Trainers and students with the plans that take their time.
 
+use super::changed::{Change, Changes};
 use super::evidence::{Decision, Ending, Judgement, Order, Terms, lessons, run_of};
 use super::wall::{Lesson, Zones};
 use crate::platform::evidence::{AllocationEvidence, PartyKind, PartyPage, PlanEvidence, ReservationEvidence};
@@ -10,8 +11,17 @@ pub(super) struct PartyPlan<'a> {
     pub(super) allocation: &'a AllocationEvidence,
     pub(super) judgement: Judgement,
     pub(super) order: Order,
-    /// Those that are held, or were.
+    /// Those that are held, or were, as the plan has them.
     pub(super) lessons: Vec<Lesson>,
+    /// Those that people have changed, each as it stands.
+    pub(super) changed: Vec<(Lesson, Change)>,
+}
+
+impl PartyPlan<'_> {
+    /// All that take the party's time.
+    pub(super) fn taken(&self) -> impl Iterator<Item = &Lesson> {
+        self.lessons.iter().chain(self.changed.iter().map(|(lesson, _)| lesson))
+    }
 }
 
 /// A trainer or a student.
@@ -41,20 +51,32 @@ pub(super) fn parties<'a>(
         let trainer = run_of(&page.trainers, id, |trainer| &trainer.id).first();
         Party {
             name: format!("{}:{id}", kind.name()),
-            plans: plans.iter().filter_map(|plan| read(plan, zones)).collect(),
+            plans: plans.iter().filter_map(|plan| read(kind, plan, zones)).collect(),
             reservations: run_of(&page.reservations, id, |reservation| &reservation.party),
             today: trainer.and_then(|trainer| Terms::of_today(trainer, zones).ok()),
         }
     })
 }
 
-fn read<'a>(plan: &'a PlanEvidence, zones: &mut Zones) -> Option<PartyPlan<'a>> {
+fn read<'a>(kind: PartyKind, plan: &'a PlanEvidence, zones: &mut Zones) -> Option<PartyPlan<'a>> {
     let order = Order::read(plan.confirmation.as_deref()?, zones).ok()?;
     let decision = Decision::read(&plan.allocation).ok()?;
     let judgement = Judgement::read(&plan.allocation.receipt, zones).ok()?;
-    let mut lessons = lessons(&order, &decision);
-    if let Some(ending) = Ending::read(&plan.allocation) {
-        lessons.retain(|lesson| ending.keeps(lesson));
+    let changes = Changes::read(&plan.session_changes, zones).ok()?;
+    let ending = Ending::read(&plan.allocation);
+    let (mut as_planned, mut changed) = (Vec::new(), Vec::new());
+    for planned in lessons(&order, &decision) {
+        let Some((lesson, trainer_id)) = changes.standing(&planned, &plan.allocation.trainer_id, &order.zone) else {
+            continue;
+        };
+        let is_theirs = kind == PartyKind::Student || trainer_id == plan.party;
+        if !is_theirs || ending.is_some_and(|ending| !ending.keeps(&lesson)) {
+            continue;
+        }
+        match changes.latest.get(&planned.ordinal) {
+            Some(change) => changed.push((lesson, change.clone())),
+            None => as_planned.push(lesson),
+        }
     }
-    Some(PartyPlan { allocation: &plan.allocation, judgement, order, lessons })
+    Some(PartyPlan { allocation: &plan.allocation, judgement, order, lessons: as_planned, changed })
 }

@@ -30,7 +30,8 @@ pub(super) fn judge(case: &Case<'_>, tally: &mut Tally) {
         }
         "completed" => {
             let open = case.sessions.iter().filter(|session| session.status == "scheduled").count();
-            let over = rows as i64 == purchase.sessions_total && open == 0;
+            let last = case.sessions.iter().map(|session| session.ordinal).max();
+            let over = last == Some(purchase.sessions_total) && open == 0;
             tally.must(over, &purchase.id, || {
                 format!("it is completed with {rows} of {} sessions, {open} still scheduled", purchase.sessions_total)
             });

@@ -19,6 +19,8 @@ pub(super) enum Happening {
     Allocated,
     /// The purchase's session with this ordinal was put in the calendar.
     Scheduled(u32),
+    /// Sessions of it were changed, which led to this revision.
+    Changed(i64),
 }
 
 impl std::fmt::Display for Happening {
@@ -28,6 +30,7 @@ impl std::fmt::Display for Happening {
             Self::Cancelled => f.write_str("cancellation"),
             Self::Allocated => f.write_str("allocation"),
             Self::Scheduled(ordinal) => write!(f, "session {ordinal}"),
+            Self::Changed(revision) => write!(f, "revision {revision}"),
         }
     }
 }
@@ -56,6 +59,7 @@ pub(super) struct Told {
 struct Payload {
     purchase_id: Option<Uuid>,
     allocation_id: Option<Uuid>,
+    revision: Option<i64>,
     #[serde(default)]
     sessions: Vec<Numbered>,
 }
@@ -63,6 +67,8 @@ struct Payload {
 #[derive(Deserialize)]
 struct Numbered {
     ordinal: u32,
+    /// How it stood before it was changed; nothing where it was added.
+    before: Option<serde::de::IgnoredAny>,
 }
 
 impl Told {
@@ -132,6 +138,14 @@ impl Told {
             "trainer-allocated" => state(payload.allocation_id, Happening::Allocated),
             "sessions-scheduled" => {
                 for session in &payload.sessions {
+                    state(payload.purchase_id, Happening::Scheduled(session.ordinal));
+                }
+            }
+            "sessions-changed" => {
+                if let Some(revision) = payload.revision {
+                    state(payload.purchase_id, Happening::Changed(revision));
+                }
+                for session in payload.sessions.iter().filter(|session| session.before.is_none()) {
                     state(payload.purchase_id, Happening::Scheduled(session.ordinal));
                 }
             }

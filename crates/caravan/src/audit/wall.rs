@@ -45,6 +45,7 @@ pub(super) struct Calendar<'a> {
     pub(super) start: Date,
     pub(super) slots: &'a [WeeklyTime],
     pub(super) skipped: &'a BTreeSet<Date>,
+    pub(super) first_ordinal: i64,
     pub(super) sessions: i64,
     pub(super) minutes: i64,
 }
@@ -60,7 +61,7 @@ impl Calendar<'_> {
                     continue;
                 }
                 let Some(start) = instant(self.zone, date, slot.minute) else { return lessons };
-                let ordinal = lessons.len() as i64 + 1;
+                let ordinal = lessons.len() as i64 + self.first_ordinal;
                 lessons.push(Lesson { ordinal, date, start, end: start + self.minutes * 60 });
             }
             if lessons.len() as i64 >= self.sessions {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use super::evidence::{Booked, shown};
+use super::evidence::{Booked, Terms, shown};
 use super::party::PartyPlan;
 use super::report::Tally;
 use super::wall::{Lesson, WEEK, WeeklyTime, date_at, monday_of, touches};
@@ -30,7 +30,8 @@ pub(super) fn judge(booked: &Booked<'_>, max_skipped: u16, tally: &mut Tally) {
 
 fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     let (terms, id) = (&booked.judgement.terms, &booked.allocation.id);
-    for lesson in &booked.lessons {
+    // What was added was judged by the roster of its own day.
+    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal <= booked.order.sessions) {
         tally.must(terms.available.hold_throughout(&terms.zone, lesson), id, || {
             format!(
                 "session {} at {} is outside the availability it was judged by",
@@ -40,6 +41,17 @@ fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
         });
         tally.must(!touches(&terms.zone, lesson, &terms.time_off), id, || {
             format!("session {} at {} is on a day off", lesson.ordinal, shown(lesson.start))
+        });
+    }
+    let changed =
+        booked.lessons.iter().filter_map(|lesson| Some((lesson, booked.changes.latest.get(&lesson.ordinal)?)));
+    for (lesson, change) in changed {
+        change.judge(lesson, &booked.allocation.trainer_id, &booked.order, id, tally);
+    }
+    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal > booked.order.sessions) {
+        let judged = booked.changes.latest.get(&lesson.ordinal).is_some();
+        tally.must(judged, id, || {
+            format!("session {} was added, and nothing tells by what it was judged", lesson.ordinal)
         });
     }
     for pair in booked.lessons.windows(2) {
@@ -76,33 +88,62 @@ fn any_overlap(slots: &[WeeklyTime], minutes: i64) -> bool {
 ///
 /// A limit that was lowered later binds the later plans only.
 pub(super) fn judge_weeks(plans: &[PartyPlan<'_>], tally: &mut Tally) {
-    let mut in_order: Vec<&PartyPlan<'_>> = plans.iter().collect();
-    in_order.sort_by_key(|plan| plan.allocation.allocated_at.as_str());
+    let mut in_order: Vec<Taking<'_>> = plans.iter().flat_map(takings).collect();
+    in_order.sort_by_key(|taking| taking.at);
     let mut weeks = HashMap::new();
     let mut counted = 0;
-    for together in in_order.chunk_by(|a, b| a.allocation.allocated_at == b.allocation.allocated_at) {
-        let zone = &together[0].judgement.terms.zone;
-        if counted > 0 && in_order[counted - 1].judgement.terms.zone != *zone {
-            weeks = weeks_of(in_order[..counted].iter().flat_map(|plan| &plan.lessons), zone);
+    for together in in_order.chunk_by(|a, b| a.at == b.at) {
+        let zone = &together[0].terms.zone;
+        if counted > 0 && in_order[counted - 1].terms.zone != *zone {
+            weeks = weeks_of(in_order[..counted].iter().flat_map(|taking| taking.lessons.iter().copied()), zone);
         }
-        for (monday, count) in weeks_of(together.iter().flat_map(|plan| &plan.lessons), zone) {
+        for (monday, count) in weeks_of(together.iter().flat_map(|taking| taking.lessons.iter().copied()), zone) {
             *weeks.entry(monday).or_default() += count;
         }
         counted += together.len();
-        for plan in together {
-            weeks_hold(plan, &weeks, tally);
+        for taking in together {
+            weeks_hold(taking, &weeks, tally);
         }
     }
 }
 
-fn weeks_hold(plan: &PartyPlan<'_>, weeks: &HashMap<Date, i64>, tally: &mut Tally) {
-    let terms = &plan.judgement.terms;
-    let own = weeks_of(&plan.lessons, &terms.zone);
+/// Time that was taken of a trainer at once: a plan's, or that of a session somebody moved there.
+struct Taking<'a> {
+    at: &'a str,
+    terms: &'a Terms,
+    lessons: Vec<&'a Lesson>,
+    allocation_id: &'a str,
+    /// A person decided against the limit.
+    overridden: bool,
+}
+
+fn takings<'a>(plan: &'a PartyPlan<'_>) -> impl Iterator<Item = Taking<'a>> {
+    let (moved, as_planned): (Vec<_>, Vec<_>) = plan.changed.iter().partition(|(_, change)| change.terms.is_some());
+    let of_plan = Taking {
+        at: &plan.allocation.allocated_at,
+        terms: &plan.judgement.terms,
+        lessons: plan.lessons.iter().chain(as_planned.into_iter().map(|(lesson, _)| lesson)).collect(),
+        allocation_id: &plan.allocation.id,
+        overridden: false,
+    };
+    let of_moved = moved.into_iter().map(|(lesson, change)| Taking {
+        at: &change.changed_at,
+        terms: change.terms.as_ref().unwrap_or(&plan.judgement.terms),
+        lessons: vec![lesson],
+        allocation_id: &plan.allocation.id,
+        overridden: change.overrides.iter().any(|rule| rule == "weekly-capacity"),
+    });
+    std::iter::once(of_plan).chain(of_moved)
+}
+
+fn weeks_hold(taking: &Taking<'_>, weeks: &HashMap<Date, i64>, tally: &mut Tally) {
+    let Taking { terms, lessons, allocation_id, .. } = taking;
+    let own = weeks_of(lessons.iter().copied(), &terms.zone);
     let mut touched: Vec<Date> = own.into_keys().collect();
     touched.sort_unstable();
     for monday in touched {
         let (count, most) = (weeks.get(&monday).copied().unwrap_or_default(), terms.sessions_per_week_max);
-        tally.must(count <= most, &plan.allocation.id, || {
+        tally.must(count <= most || taking.overridden, allocation_id, || {
             format!("in the week of {monday} {} has {count} sessions, {most} were allowed", terms.trainer_id)
         });
     }

@@ -10,8 +10,12 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 mod purchases;
+mod sessions;
 
 pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
+pub(crate) use sessions::{
+    ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
+};
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
@@ -274,48 +278,6 @@ pub(crate) struct ClosuresImportArgs {
     /// Forget closures that the file doesn't name
     #[arg(long)]
     pub(crate) replace: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SessionsCommand {
-    /// List sessions by their start
-    #[command(after_help = "Examples:\n  \
-        caravan sessions list --trainer trn_7 --from 2026-12-01 --until 2026-12-07\n  \
-        caravan sessions list --student stu_118 --json")]
-    List(SessionsListArgs),
-    /// Extend the windows of all purchases, as the cron does
-    #[command(after_help = "Examples:\n  \
-        caravan sessions extend\n  \
-        caravan sessions extend --as-of 2027-01-15     as if today were that day")]
-    Extend(ExtendArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct SessionsListArgs {
-    #[command(flatten)]
-    pub(crate) list: ListArgs,
-    /// Only those of this purchase (its id, or its payment's)
-    #[arg(long, value_name = "ID")]
-    pub(crate) purchase: Option<String>,
-    /// Only those of this trainer
-    #[arg(long, value_name = "ID")]
-    pub(crate) trainer: Option<String>,
-    /// Only those of this student
-    #[arg(long, value_name = "ID")]
-    pub(crate) student: Option<String>,
-    /// Only those on or after this date, in the student's zone
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    pub(crate) from: Option<Date>,
-    /// Only those on or before this date, in the student's zone
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    pub(crate) until: Option<Date>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ExtendArgs {
-    /// As if today (in UTC) were this date
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    pub(crate) as_of: Option<Date>,
 }
 
 #[derive(Args, Debug)]

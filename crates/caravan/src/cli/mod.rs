@@ -21,6 +21,7 @@ mod groups;
 mod input;
 mod migrate;
 mod output;
+mod person;
 mod progress;
 mod purchases;
 mod receipt;

@@ -5,7 +5,7 @@ use caravan::cancel::{self, CancelError, Cancelled, Request};
 use caravan::config::Settings;
 use caravan::platform::rows::{Purchase, PurchaseFilter};
 use caravan::views::{self, PurchaseRow, PurchaseWhole};
-use caravan_domain::event::{Headers, METADATA_CHARS_MAX, Topic, payment_id_of};
+use caravan_domain::event::{Headers, Topic, payment_id_of};
 use caravan_domain::plan::Slot;
 
 use super::args::{
@@ -14,7 +14,7 @@ use super::args::{
 use super::failure::Failure;
 use super::input::{Chunk, LINE_BYTES_MAX, Lines};
 use super::output::{List, Output, Row, counted, or_dash, printable};
-use super::{existing, progress, receipt, sessions};
+use super::{existing, person, progress, receipt, sessions};
 use caravan::platform::log::NewRecord;
 
 /// Purchases read at once.
@@ -126,8 +126,8 @@ async fn cancel(settings: &Settings, args: PurchaseCancelArgs, output: &mut Outp
     let Some(app) = existing(settings, "nothing to call off").await? else {
         return Err(Failure::work(format!("there is no purchase {}", printable(&args.id))));
     };
-    let reason = text_of(args.reason, "--reason")?;
-    let actor = text_of(args.by.or_else(login).unwrap_or_else(|| "somebody".to_owned()), "--by")?;
+    let reason = person::text_of(args.reason, "--reason")?;
+    let actor = person::actor(args.by)?;
     let id = purchase_id(&args.id);
     match cancel::cancel(&app.platform, id, &Request { from: args.from, actor, reason }).await {
         Ok(Cancelled::Before) => output.line(format!("purchase {id} was called off before; nothing has changed")),
@@ -140,20 +140,6 @@ async fn cancel(settings: &Settings, args: PurchaseCancelArgs, output: &mut Outp
         }
         Err(error) => Err(Failure::work(error.to_string())),
     }
-}
-
-/// A text that is kept for others to read.
-fn text_of(text: String, option: &str) -> Result<String, Failure> {
-    let trimmed = text.trim();
-    if trimmed.is_empty() || trimmed.chars().count() > METADATA_CHARS_MAX || trimmed.contains('\0') {
-        let problem = format!("{option} must be a text of 1 to {METADATA_CHARS_MAX} characters");
-        return Err(Failure::usage(problem));
-    }
-    Ok(trimmed.to_owned())
-}
-
-fn login() -> Option<String> {
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
 }
 
 fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Result<(), Failure> {
@@ -204,7 +190,15 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
     }
     for change in &whole.changes {
         let from = change.effective_from.map(|date| format!(" from {date} on")).unwrap_or_default();
-        let text = format!("{}{from}, by {} at {:.0}: {}", change.kind, change.actor, change.changed_at, change.reason);
+        let against = if change.overrides.is_empty() {
+            String::new()
+        } else {
+            format!(", against {}", change.overrides.join(", "))
+        };
+        let text = format!(
+            "{}{from}, by {} at {:.0}{against}: {}",
+            change.kind, change.actor, change.changed_at, change.reason
+        );
         output.line(format!("{:<10}{}", "Changed", printable(&text)))?;
     }
     if let Some(kept) = &whole.receipt {

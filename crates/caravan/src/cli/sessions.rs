@@ -1,7 +1,8 @@
-//! `caravan sessions`: the calendar, and extending it by hand.
+//! `caravan sessions`: the calendar, extending it by hand, and changing a session of it.
 
 use caravan::app::App;
 use caravan::config::Settings;
+use caravan::life::sessions::Act;
 use caravan::platform::rows::SessionFilter;
 use caravan::views::SessionRow;
 use caravan::workers::cron;
@@ -15,6 +16,8 @@ use super::existing;
 use super::failure::Failure;
 use super::output::{List, Output, Row};
 
+mod change;
+
 /// Sessions read at once.
 const PAGE: usize = 1_000;
 
@@ -22,6 +25,10 @@ pub(crate) async fn run(settings: &Settings, command: SessionsCommand, output: &
     match command {
         SessionsCommand::List(args) => list(settings, args, output).await,
         SessionsCommand::Extend(args) => extend(settings, args, output).await,
+        SessionsCommand::Move(args) => change::moved(settings, args, output).await,
+        SessionsCommand::Cancel(args) => change::cancelled(settings, args, output).await,
+        SessionsCommand::Complete(args) => change::marked(settings, Act::Complete, args, output).await,
+        SessionsCommand::Missed(args) => change::marked(settings, Act::Missed, args, output).await,
     }
 }
 
@@ -49,7 +56,7 @@ impl Row for SessionRow {
             self.trainer_id.clone(),
             self.student_id.clone(),
             self.ordinal.to_string(),
-            self.status.clone(),
+            self.status.to_string(),
             self.purchase_id.to_string(),
         ]
     }

@@ -2,7 +2,8 @@
 //! JSON come as texts, numbers as 64 bits.
 
 use caravan_domain::event::{Headers, Topic};
-use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::session::{Changed, SessionState, SessionStatus};
 use caravan_domain::trainer::Trainer;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,18 +104,26 @@ pub(super) struct PurchaseColumns {
     allocation_start: Option<String>,
     slots: Option<String>,
     skipped: Option<String>,
+    first_ordinal: Option<i64>,
+    allocation_sessions: Option<i64>,
+    revision: i64,
+    changed: Option<String>,
 }
 
 /// A purchase and its place in the list.
 pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), PlatformError> {
+    let confirmation: Confirmation = from_json("confirmations.confirmation", &columns.confirmation)?;
+    let bought = i64::from(confirmation.plan.sessions);
     let purchase = Purchase {
         id: parsed("purchase id", &columns.id)?,
         status: parsed::<PurchaseStatus>("purchase status", &columns.status)?,
         created_at: parsed("created_at", &columns.created_at)?,
-        confirmation: from_json("confirmations.confirmation", &columns.confirmation)?,
+        confirmation,
         start_date: optional("start_date", columns.start_date)?,
         horizon: optional("horizon", columns.horizon)?,
         generations: number("generations", columns.generations)?,
+        revision: columns.revision,
+        changed: changed(columns.changed.as_deref().unwrap_or("[]"))?,
         allocation: match (columns.allocation_id, columns.trainer_id, columns.allocated_at) {
             (Some(id), Some(trainer_id), Some(allocated_at)) => Some(Allocation {
                 id: parsed("allocation id", &id)?,
@@ -122,6 +131,8 @@ pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), Plat
                 allocated_at: parsed("allocated_at", &allocated_at)?,
                 start_date: parsed("start_date", &columns.allocation_start.unwrap_or_default())?,
                 slots: from_json("allocations.slots", &columns.slots.unwrap_or_default())?,
+                first_ordinal: number("first_ordinal", columns.first_ordinal.unwrap_or(1))?,
+                sessions: number("allocations.sessions", columns.allocation_sessions.unwrap_or(bought))?,
                 skipped: from_json("allocations.skipped", &columns.skipped.unwrap_or_default())?,
             }),
             _ => None,
@@ -129,6 +140,22 @@ pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), Plat
     };
     Ok((columns.seq, purchase))
 }
+
+/// Of a session that was changed: its place, the revision, and how it stands.
+type ChangedColumns = (i64, i64, String, Timestamp, Timestamp, SessionStatus);
+
+/// How the sessions of a purchase stand that people have changed, from a JSON list: the latest revision counts.
+fn changed(text: &str) -> Result<Changed, PlatformError> {
+    let mut rows: Vec<ChangedColumns> = from_json("session_changes", text)?;
+    rows.sort_by_key(|(place, revision, ..)| (*place, *revision));
+    let state = |(place, _, trainer_id, starts_at, ends_at, status): ChangedColumns| {
+        ((place & ORDINAL_MASK) as u32, SessionState { trainer_id, starts_at, ends_at, status })
+    };
+    Ok(rows.into_iter().map(state).collect())
+}
+
+/// The bits of a session's place that are its ordinal.
+const ORDINAL_MASK: i64 = 0xffff;
 
 /// A trainer.
 #[derive(FromRow)]
@@ -179,10 +206,12 @@ pub(super) struct SessionColumns {
     ends_at: String,
     time_zone: String,
     status: String,
+    planned_starts_at: Option<String>,
 }
 
 /// A session.
 pub(super) fn session(columns: SessionColumns) -> Result<Session, PlatformError> {
+    let starts_at = parsed("starts_at", &columns.starts_at)?;
     Ok(Session {
         id: parsed("session id", &columns.id)?,
         purchase_id: parsed("purchase id", &columns.purchase_id)?,
@@ -190,10 +219,11 @@ pub(super) fn session(columns: SessionColumns) -> Result<Session, PlatformError>
         student_id: columns.student_id,
         ordinal: number("ordinal", columns.ordinal)?,
         local_date: parsed("local_date", &columns.local_date)?,
-        starts_at: parsed("starts_at", &columns.starts_at)?,
+        starts_at,
         ends_at: parsed("ends_at", &columns.ends_at)?,
         time_zone: columns.time_zone,
-        status: columns.status,
+        status: parsed("session status", &columns.status)?,
+        planned_starts_at: optional("planned_starts_at", columns.planned_starts_at)?.unwrap_or(starts_at),
     })
 }
 
@@ -257,15 +287,16 @@ pub(super) fn position(columns: PositionColumns) -> Result<Position, PlatformErr
     })
 }
 
-/// Revision, kind, when, who, why, and from which date on.
-type ChangeColumns = (i64, String, String, String, String, Option<String>);
+/// Revision, kind, when, who, why, from which date on, and against which rules.
+type ChangeColumns = (i64, String, String, String, String, Option<String>, String);
 
 /// What a person changed of a purchase.
 pub(super) fn change(columns: ChangeColumns) -> Result<Change, PlatformError> {
-    let (revision, kind, changed_at, actor, reason, effective_from) = columns;
+    let (revision, kind, changed_at, actor, reason, effective_from, overrides) = columns;
+    let overrides = from_json("purchase_changes.overrides", &overrides)?;
     let changed_at = parsed("purchase_changes.changed_at", &changed_at)?;
     let effective_from = effective_from.map(|date| parsed("purchase_changes.effective_from", &date)).transpose()?;
-    Ok(Change { revision, kind, changed_at, actor, reason, effective_from })
+    Ok(Change { revision, kind, changed_at, actor, reason, effective_from, overrides })
 }
 
 /// What waits in the outbox for a topic: how many rows, and the time of the oldest.

@@ -250,6 +250,8 @@ pub struct PurchaseEvidence {
     pub confirmation: String,
     /// When it was called off, by the note that is kept of it.
     pub cancelled_at: Option<String>,
+    /// What people have changed of its sessions, as a JSON list.
+    pub session_changes: String,
 }
 
 /// An allocation.
@@ -281,6 +283,10 @@ pub struct AllocationEvidence {
     pub ended_from: Option<String>,
     /// And when that was decided.
     pub ended_at: Option<String>,
+    /// The ordinal of its first session.
+    pub first_ordinal: i64,
+    /// How many sessions it has; as many as were bought without a word of it.
+    pub sessions: Option<i64>,
 }
 
 /// A session.
@@ -302,6 +308,8 @@ pub struct SessionEvidence {
     pub ends_at: String,
     /// Where it stands.
     pub status: String,
+    /// When the plan had it start, if that is another time.
+    pub planned_starts_at: Option<String>,
 }
 
 /// A page of parties, each list in the order of the party's id.
@@ -328,6 +336,8 @@ pub struct PlanEvidence {
     pub allocation: AllocationEvidence,
     /// What its purchase's confirmation says, as JSON, if the purchase exists.
     pub confirmation: Option<String>,
+    /// What people have changed of the purchase's sessions, as a JSON list.
+    pub session_changes: String,
 }
 
 /// A row of reserved time.

@@ -52,6 +52,7 @@ pub(super) fn reserved(
         zone,
         start_date: parsed("a start date", start_date)?,
         slots: from_json::<Vec<Slot>>("slots", slots)?,
+        first_ordinal: 1,
         sessions: confirmation.plan.sessions,
         minutes: confirmation.plan.minutes,
         skipped: skipped.into_iter().collect(),

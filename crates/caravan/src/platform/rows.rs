@@ -6,6 +6,7 @@ use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::{Headers, Topic};
 use caravan_domain::plan::Slot;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::session::{Changed, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -43,6 +44,10 @@ pub struct Purchase {
     pub allocation: Option<Allocation>,
     /// How many allocations it has had.
     pub generations: u32,
+    /// Advanced by whatever changes it.
+    pub revision: i64,
+    /// How sessions stand that a person has changed, by ordinal.
+    pub changed: Changed,
 }
 
 /// An allocation's row.
@@ -58,6 +63,10 @@ pub struct Allocation {
     pub start_date: Date,
     /// The chosen weekly times.
     pub slots: Vec<Slot>,
+    /// The ordinal of its first session: 1, unless others were held before it.
+    pub first_ordinal: u32,
+    /// How many sessions it has, with those that were added.
+    pub sessions: u16,
     /// Dates without a lesson.
     pub skipped: Vec<Date>,
 }
@@ -136,8 +145,10 @@ pub struct Session {
     pub ends_at: Timestamp,
     /// The student's zone.
     pub time_zone: String,
-    /// `scheduled`, `completed`, `missed` or `cancelled`.
-    pub status: String,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// When the plan had it start.
+    pub planned_starts_at: Timestamp,
 }
 
 /// A dead letter's row.
@@ -204,7 +215,7 @@ pub struct Waiting {
 pub struct Change {
     /// The purchase's revision after it.
     pub revision: i64,
-    /// What it was: `cancelled`.
+    /// What it was: `cancelled`, `moved` and so on.
     pub kind: String,
     /// When.
     pub changed_at: Timestamp,
@@ -214,6 +225,8 @@ pub struct Change {
     pub reason: String,
     /// From which date on it counts, in the student's zone.
     pub effective_from: Option<Date>,
+    /// The names of the rules they decided against.
+    pub overrides: Vec<String>,
 }
 
 /// Numbers of the store as a whole.

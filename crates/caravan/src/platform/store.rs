@@ -80,6 +80,8 @@ pub trait Lists: Send + Sync {
         after: Option<&Session>,
         limit: usize,
     ) -> Result<Vec<Session>, PlatformError>;
+    /// The session with this id, if it stands in the calendar. There is no index for it: it is looked for.
+    async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError>;
     /// Dead letters by id; the cursor is the id.
     async fn list_dead_letters(
         &self,

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use caravan_domain::allocation::ReservedTime;
-use caravan_domain::cancellation::{CalledOff, Ending};
+use caravan_domain::cancellation::Ending;
 use caravan_domain::event::Headers;
 use caravan_domain::plan::Slot;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::session::{SessionRule, SessionState, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -58,8 +59,16 @@ pub struct Effects {
     /// Windows that are extended; the purchase must be `allocated` or `scheduled` and becomes
     /// `scheduled`.
     pub windows: Vec<WindowExtension>,
+    /// What people change of purchases' sessions; each purchase must be at the revision it was decided on.
+    pub session_changes: Vec<SessionsChange>,
     /// Purchases that are called off, after windows were extended; each must be as it was decided on.
     pub cancellations: Vec<NewCancellation>,
+    /// Time that is free again, before any is taken.
+    pub freed: Vec<PartyTime>,
+    /// Time that is taken beside that of allocations; taken time is a conflict.
+    pub taken: Vec<PartyTime>,
+    /// Trainers whose work changes otherwise than by an allocation. Those who wait are looked at again.
+    pub loads: Vec<LoadShift>,
     /// Marks sessions that ended at or before this instant `completed`, and purchases whose last
     /// session that was; at most [`COMPLETED_SESSIONS_MAX`] sessions a transaction.
     pub completed_as_of: Option<Timestamp>,
@@ -107,6 +116,10 @@ pub struct NewAllocation {
     pub generation: u32,
     /// The chosen weekly times.
     pub slots: Vec<Slot>,
+    /// The ordinal of its first session: 1, unless others were held before it.
+    pub first_ordinal: u32,
+    /// How many sessions it has.
+    pub sessions: u16,
     /// The first bookable date.
     pub start_date: Date,
     /// Dates without a lesson.
@@ -184,14 +197,94 @@ pub struct NewCancellation {
 pub struct EndedAllocation {
     /// Which.
     pub id: Uuid,
-    /// Whose time is free again.
+    /// The ordinals of its sessions that are not held.
+    pub called_off: Vec<u32>,
+}
+
+/// Whose time it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// A trainer's.
+    Trainer(String),
+    /// A student's.
+    Student(String),
+}
+
+/// Some of somebody's time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartyTime {
+    /// Whose.
+    pub party: Party,
+    /// What of it.
+    pub time: Vec<ReservedTime>,
+}
+
+/// A trainer's share of the work changes, and what is known of their calendar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadShift {
+    /// Whose.
     pub trainer_id: String,
-    /// And whose.
-    pub student_id: String,
-    /// What ends of the plan.
-    pub called_off: CalledOff,
-    /// What of their share of the work was for it, see `caravan_domain::allocation`.
-    pub share_less: i64,
+    /// The version the decision was made on; `None` if it does not depend on their other work.
+    pub version: Option<i64>,
+    /// What is added to their share, see `caravan_domain::allocation`; negative if work is taken from them.
+    pub share: i64,
+}
+
+/// What a person changes of a purchase's sessions.
+#[derive(Clone, Debug)]
+pub struct SessionsChange {
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// The revision the decision was made on; the purchase is at the next one after it.
+    pub revision: i64,
+    /// The allocation that must still be the active one.
+    pub allocation_id: Uuid,
+    /// What it is called: `moved`, `cancelled-session` and so on.
+    pub kind: &'static str,
+    /// When it was decided.
+    pub changed_at: Timestamp,
+    /// Who decided.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// The rules a person decided against.
+    pub overrides: Vec<SessionRule>,
+    /// The sessions, each once.
+    pub sessions: Vec<SessionChange>,
+    /// If sessions are added at the end of the plan.
+    pub extended: Option<PlanExtension>,
+    /// Those of them that stand in the calendar at once, with who teaches them.
+    pub added: Vec<(String, NewSession)>,
+}
+
+/// What a person changes of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionChange {
+    /// Its number in the plan.
+    pub ordinal: u32,
+    /// How it stood; one that is in the calendar must still stand so.
+    pub before: SessionState,
+    /// How it stands from now on.
+    pub after: SessionState,
+    /// The date it takes place on then, in the student's zone.
+    pub local_date: Date,
+    /// When the plan has it start.
+    pub planned_starts_at: Timestamp,
+    /// Whether it is in the calendar already.
+    pub in_calendar: bool,
+    /// The trainer as they were judged for it, as JSON, if they were.
+    pub terms: Option<String>,
+}
+
+/// A plan gets more sessions at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanExtension {
+    /// How many sessions the allocation has from now on.
+    pub sessions: u16,
+    /// How many are added.
+    pub added: u16,
+    /// The dates without a lesson from now on.
+    pub skipped: Vec<Date>,
 }
 
 /// A session to put in the calendar.
@@ -207,6 +300,19 @@ pub struct NewSession {
     pub starts_at: Timestamp,
     /// End.
     pub ends_at: Timestamp,
+    /// If a person has changed it: who teaches, where it stands, and when the plan had it start.
+    pub changed: Option<ChangedSession>,
+}
+
+/// How a session differs from its plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedSession {
+    /// Who teaches.
+    pub trainer_id: String,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// When the plan had it start.
+    pub planned_starts_at: Timestamp,
 }
 
 /// A trainer as they shall be.

@@ -3,6 +3,7 @@
 
 use caravan_domain::plan::Slot;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::session::SessionStatus;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
@@ -80,12 +81,13 @@ pub struct ChangeRow {
     pub actor: String,
     pub reason: String,
     pub effective_from: Option<Date>,
+    pub overrides: Vec<String>,
 }
 
 impl From<Change> for ChangeRow {
     fn from(change: Change) -> Self {
-        let Change { revision, kind, changed_at, actor, reason, effective_from } = change;
-        Self { revision, kind, changed_at, actor, reason, effective_from }
+        let Change { revision, kind, changed_at, actor, reason, effective_from, overrides } = change;
+        Self { revision, kind, changed_at, actor, reason, effective_from, overrides }
     }
 }
 
@@ -102,7 +104,8 @@ pub struct SessionRow {
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
     pub time_zone: String,
-    pub status: String,
+    pub status: SessionStatus,
+    pub planned_starts_at: Timestamp,
 }
 
 impl From<Session> for SessionRow {
@@ -118,6 +121,7 @@ impl From<Session> for SessionRow {
             ends_at: session.ends_at,
             time_zone: session.time_zone,
             status: session.status,
+            planned_starts_at: session.planned_starts_at,
         }
     }
 }

@@ -306,6 +306,8 @@ fn allocated(
         trainer_id: payload.trainer_id,
         generation,
         slots: payload.slots,
+        first_ordinal: 1,
+        sessions: payload.plan.sessions,
         start_date: booking.start_date,
         skipped: booking.skipped.clone(),
         reserved: booking.reserved.clone(),

@@ -23,6 +23,7 @@ pub const SPEC: Spec = Spec {
         Topic::PurchaseWaitlisted,
         Topic::SessionsScheduled,
         Topic::PurchaseCancelled,
+        Topic::SessionsChanged,
         Topic::TrainerChanged,
     ],
     linger: Duration::from_millis(25),
@@ -50,11 +51,16 @@ impl Worker for CacheWorker {
     }
 }
 
-/// What an event names: its purchase, its student, its trainer.
+/// What an event names: its purchase, its student, its trainer, and those of its sessions.
 fn keys(data: &Value) -> Vec<CacheKey> {
     let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let purchase = text("/purchase_id").map(CacheKey::Purchase);
     let student = text("/student_id").or_else(|| text("/student/id")).map(CacheKey::Student);
     let trainer = text("/trainer_id").map(CacheKey::Trainer);
-    [purchase, student, trainer].into_iter().flatten().collect()
+    let sessions = data.get("sessions").and_then(Value::as_array).into_iter().flatten();
+    let theirs = sessions.flat_map(|session| {
+        let places = ["/trainer_id", "/before/trainer_id", "/after/trainer_id"];
+        places.map(|place| session.pointer(place).and_then(Value::as_str).map(str::to_owned).map(CacheKey::Trainer))
+    });
+    [purchase, student, trainer].into_iter().chain(theirs).flatten().collect()
 }

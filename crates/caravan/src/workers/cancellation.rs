@@ -1,6 +1,8 @@
 //! Calling a purchase off: the same for the command, and for the session worker when it is told of a
 //! cancellation that the database does not know (it was put back, or others ask for it).
 
+use std::collections::HashMap;
+
 use caravan_domain::allocation::share_increment;
 use caravan_domain::cancellation::{CalledOff, Ending, called_off};
 use caravan_domain::event::{Event, PurchaseCancelled};
@@ -11,9 +13,12 @@ use jiff::{Timestamp, ToSpan};
 use super::window;
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Allocation, Purchase};
-use crate::platform::transaction::{EndedAllocation, NewCancellation};
+use crate::platform::transaction::{EndedAllocation, LoadShift, NewCancellation, Party, PartyTime};
 
 const SOURCE: &str = "/caravan/purchases";
+
+/// The weights of trainers, by their ids.
+pub type Weights = HashMap<String, u32>;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -32,37 +37,47 @@ pub struct Order {
 /// If the purchase can't be understood.
 pub fn ends(purchase: &Purchase, ending: Ending) -> Result<Option<CalledOff>, WorkError> {
     let Some(allocation) = &purchase.allocation else { return Ok(None) };
-    Ok(Some(called_off(window::schedule(purchase, allocation)?.occurrences(), ending)))
+    let zone = window::schedule(purchase, allocation)?.zone;
+    Ok(Some(called_off(window::sessions_of(purchase)?, &zone, ending)))
 }
 
-/// Calls a purchase off that is neither cancelled nor completed; `weight` is its trainer's.
+/// Everybody who teaches some of a purchase's sessions, as they stand.
+pub fn trainers_of(purchase: &Purchase) -> Vec<String> {
+    let changed = purchase.changed.values().map(|state| state.trainer_id.clone());
+    let mut trainers: Vec<String> =
+        purchase.allocation.iter().map(|allocation| allocation.trainer_id.clone()).chain(changed).collect();
+    trainers.sort_unstable();
+    trainers.dedup();
+    trainers
+}
+
+/// Calls a purchase off that is neither cancelled nor completed; `weights` are those of its trainers.
 ///
 /// # Errors
 /// If the purchase can't be understood.
 pub fn call_off(
     outcome: &mut Outcome,
     purchase: &Purchase,
-    weight: u32,
+    weights: &Weights,
     order: &Order,
     now: Timestamp,
     parent: Option<&str>,
 ) -> Result<(), WorkError> {
     let (mut status, mut horizon) = (purchase.status, purchase.horizon);
     let off = ends(purchase, order.ending)?;
-    if let (Some(allocation), Some(off)) = (&purchase.allocation, &off)
-        && let Some(until) = after_the_last_kept(purchase, allocation, off)?
+    // Nobody extends the window of a purchase that is called off: what is held all the same must stand in the calendar.
+    let until = off.as_ref().and_then(|off| off.last_kept).map(|last| last.saturating_add(1.day()));
+    if let (Some(allocation), Some(until)) = (&purchase.allocation, until)
         && window::extend_to(outcome, purchase, allocation, until, now, parent)?
     {
         (status, horizon) = (PurchaseStatus::Scheduled, Some(until));
     }
-    let ended = |(allocation, called_off): (&Allocation, CalledOff)| EndedAllocation {
-        id: allocation.id,
-        trainer_id: allocation.trainer_id.clone(),
-        student_id: purchase.confirmation.student.id.clone(),
-        share_less: share_increment(called_off.sessions, weight),
-        called_off,
-    };
     outcome.events.push(told(purchase, order, parent)?);
+    if let Some(off) = &off {
+        free(outcome, purchase, off, weights);
+    }
+    let ended =
+        |(allocation, off): (&Allocation, CalledOff)| EndedAllocation { id: allocation.id, called_off: off.ordinals };
     outcome.effects.cancellations.push(NewCancellation {
         purchase_id: purchase.id,
         status,
@@ -75,16 +90,15 @@ pub fn call_off(
     Ok(())
 }
 
-/// The date after the last session that is held all the same: it must stand in the calendar, as nobody extends the window
-/// of a purchase that is called off.
-fn after_the_last_kept(
-    purchase: &Purchase,
-    allocation: &Allocation,
-    off: &CalledOff,
-) -> Result<Option<jiff::civil::Date>, WorkError> {
-    let schedule = window::schedule(purchase, allocation)?;
-    let last = schedule.occurrences().take_while(|occurrence| occurrence.ordinal < off.from_ordinal).last();
-    Ok(last.map(|last| last.local_date.saturating_add(1.day())))
+/// Gives back the time and the share of the work that was for it.
+fn free(outcome: &mut Outcome, purchase: &Purchase, off: &CalledOff, weights: &Weights) {
+    let student = Party::Student(purchase.confirmation.student.id.clone());
+    outcome.effects.freed.push(PartyTime { party: student, time: off.freed.clone() });
+    for (trainer_id, (sessions, time)) in &off.freed_of {
+        outcome.effects.freed.push(PartyTime { party: Party::Trainer(trainer_id.clone()), time: time.clone() });
+        let share = -share_increment(*sessions, weights.get(trainer_id).copied().unwrap_or(0));
+        outcome.effects.loads.push(LoadShift { trainer_id: trainer_id.clone(), version: None, share });
+    }
 }
 
 fn told(purchase: &Purchase, order: &Order, parent: Option<&str>) -> Result<Event, WorkError> {

@@ -13,10 +13,11 @@ use crate::platform::log::Record;
 pub mod allocation;
 pub mod cache;
 pub mod cancellation;
+pub mod changing;
 pub mod cron;
 pub mod purchase;
 pub mod session;
-mod window;
+pub mod window;
 
 /// Which worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

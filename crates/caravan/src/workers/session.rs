@@ -13,7 +13,7 @@ use caravan_domain::window::today;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::cancellation::{self, Order};
+use super::cancellation::{self, Order, Weights};
 use super::{read_all, window};
 use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
 use crate::platform::log::Record;
@@ -129,14 +129,14 @@ async fn call_off(
 ) -> Result<(), WorkError> {
     let ending = Ending { effective_from: told.effective_from, decided_at: told.cancelled_at };
     let over = matches!(purchase.status, PurchaseStatus::Cancelled | PurchaseStatus::Completed);
-    if over || cancellation::ends(purchase, ending)?.is_some_and(|off| off.sessions == 0) {
+    if over || cancellation::ends(purchase, ending)?.is_some_and(|off| off.ordinals.is_empty()) {
         outcome.superseded += 1;
         return Ok(());
     }
-    let trainers: Vec<String> = purchase.allocation.iter().map(|allocation| allocation.trainer_id.clone()).collect();
-    let weight = reads.trainers(&trainers, now).await?.first().map_or(0, |row| row.trainer.weight);
+    let trainers = reads.trainers(&cancellation::trainers_of(purchase), now).await?;
+    let weights: Weights = trainers.into_iter().map(|row| (row.trainer.trainer_id, row.trainer.weight)).collect();
     let order = Order { ending, actor: BY_THE_LOG.to_owned(), reason: told.reason };
-    cancellation::call_off(outcome, purchase, weight, &order, now, parent)?;
+    cancellation::call_off(outcome, purchase, &weights, &order, now, parent)?;
     outcome.done += 1;
     purchase.status = PurchaseStatus::Cancelled;
     purchase.allocation = None;

@@ -2,13 +2,15 @@
 
 use caravan_domain::event::{Event, ScheduledSession, SessionsScheduled, Window};
 use caravan_domain::plan::{Schedule, zone_named};
+use caravan_domain::session::{SessionStatus, Standing, standing};
 use caravan_domain::{ids, window};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Allocation, Purchase};
-use crate::platform::transaction::{NewSession, WindowExtension};
+use crate::platform::transaction::{ChangedSession, NewSession, WindowExtension};
 
 const SOURCE: &str = "/caravan/session";
 
@@ -48,17 +50,14 @@ pub(super) fn extend_to(
         return Ok(false);
     }
     let from = purchase.horizon.unwrap_or(allocation.start_date);
-    let sessions: Vec<NewSession> = schedule(purchase, allocation)?
+    let plan = schedule(purchase, allocation)?;
+    let due = plan
         .occurrences()
         .skip_while(|occurrence| occurrence.local_date < from)
-        .take_while(|occurrence| occurrence.local_date < until)
-        .map(|occurrence| NewSession {
-            id: ids::session_id(purchase.id, occurrence.ordinal),
-            ordinal: occurrence.ordinal,
-            local_date: occurrence.local_date,
-            starts_at: occurrence.starts_at,
-            ends_at: occurrence.ends_at,
-        })
+        .take_while(|occurrence| occurrence.local_date < until);
+    // What people have changed meanwhile is put in the calendar as they changed it.
+    let sessions: Vec<NewSession> = standing(due, &allocation.trainer_id, &purchase.changed)
+        .map(|session| new_session(purchase, &plan.zone, session))
         .collect();
     if !sessions.is_empty() {
         outcome.events.push(scheduled(purchase, allocation, Window { from, until }, &sessions, now, parent)?);
@@ -74,8 +73,38 @@ pub(super) fn extend_to(
     Ok(true)
 }
 
+pub(super) fn new_session(purchase: &Purchase, zone: &TimeZone, session: Standing) -> NewSession {
+    let local_date = session.local_date(zone);
+    let Standing { planned, state, changed } = session;
+    NewSession {
+        id: ids::session_id(purchase.id, planned.ordinal),
+        ordinal: planned.ordinal,
+        local_date,
+        starts_at: state.starts_at,
+        ends_at: state.ends_at,
+        changed: changed.then(|| ChangedSession {
+            trainer_id: state.trainer_id,
+            status: state.status,
+            planned_starts_at: planned.starts_at,
+        }),
+    }
+}
+
+/// A purchase's sessions as they stand; none before somebody is allocated.
+///
+/// # Errors
+/// If the purchase can't be understood.
+pub fn sessions_of(purchase: &Purchase) -> Result<Vec<Standing>, WorkError> {
+    let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
+    let plan = schedule(purchase, allocation)?;
+    Ok(standing(plan.occurrences(), &allocation.trainer_id, &purchase.changed).collect())
+}
+
 /// The plan as it was decided: nothing that changed since moves a session silently.
-pub(super) fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
+///
+/// # Errors
+/// If its zone is not known.
+pub fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule, WorkError> {
     let confirmation = &purchase.confirmation;
     let zone = zone_named(&confirmation.student.time_zone).ok_or_else(|| {
         WorkError::Failed(format!("purchase {}: unknown zone {:?}", purchase.id, confirmation.student.time_zone))
@@ -84,7 +113,8 @@ pub(super) fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<S
         zone,
         start_date: allocation.start_date,
         slots: allocation.slots.clone(),
-        sessions: confirmation.plan.sessions,
+        first_ordinal: allocation.first_ordinal,
+        sessions: allocation.sessions,
         minutes: confirmation.plan.minutes,
         skipped: allocation.skipped.iter().copied().collect(),
     })
@@ -98,12 +128,17 @@ fn scheduled(
     now: Timestamp,
     parent: Option<&str>,
 ) -> Result<Event, WorkError> {
+    let taught_by = |session: &NewSession| session.changed.as_ref().map(|changed| changed.trainer_id.clone());
+    let is_on = |session: &&NewSession| {
+        session.changed.as_ref().is_none_or(|changed| changed.status != SessionStatus::Cancelled)
+    };
     let listed = |session: &NewSession| ScheduledSession {
         session_id: session.id,
         ordinal: session.ordinal,
         local_date: session.local_date,
         starts_at: session.starts_at,
         ends_at: session.ends_at,
+        trainer_id: taught_by(session).filter(|trainer_id| *trainer_id != allocation.trainer_id),
     };
     let payload = SessionsScheduled {
         purchase_id: purchase.id,
@@ -111,7 +146,7 @@ fn scheduled(
         student_id: purchase.confirmation.student.id.clone(),
         time_zone: purchase.confirmation.student.time_zone.clone(),
         window,
-        sessions: sessions.iter().map(listed).collect(),
+        sessions: sessions.iter().filter(is_on).map(listed).collect(),
         metadata: purchase.confirmation.metadata.clone(),
     };
     let id = ids::event_id(allocation.id, &format!("sessions-scheduled:{}", window.until));

@@ -69,6 +69,7 @@ fn everything(made: &NewAllocation) -> Transaction {
             redriven: vec![Redriven { id: 1, at: now(), repaired: Some(b"{}".to_vec()) }],
             cron_done: Some(now()),
             replays: Vec::new(),
+            ..Effects::default()
         },
         outbox: vec![record(Topic::PurchaseCreated, Some("k"), "told"), telling(&letter)],
         dead_letters: vec![letter],

@@ -1,7 +1,9 @@
 use caravan::platform::rows::SessionFilter;
-use caravan::platform::transaction::{Effects, EndedAllocation, NewAllocation, NewCancellation, Transaction};
+use caravan::platform::transaction::{
+    Effects, EndedAllocation, LoadShift, NewAllocation, NewCancellation, Party, PartyTime, Transaction,
+};
 use caravan_domain::allocation::reserved_time;
-use caravan_domain::cancellation::{CalledOff, Ending};
+use caravan_domain::cancellation::Ending;
 use caravan_domain::plan::Occurrence;
 use caravan_domain::purchase::PurchaseStatus;
 use jiff::Timestamp;
@@ -36,18 +38,11 @@ async fn under_way(world: &World, payment_id: &str, trainer_id: &str) -> NewAllo
 
 /// Calling off what is planned from the second lesson on.
 fn calling_off(made: &NewAllocation) -> NewCancellation {
-    let called_off = CalledOff { from_ordinal: 2, sessions: 3, freed: reserved_time(lessons(2..=4)) };
     NewCancellation {
         purchase_id: made.purchase_id,
         status: PurchaseStatus::Scheduled,
         horizon: Some(HORIZON),
-        allocation: Some(EndedAllocation {
-            id: made.id,
-            trainer_id: made.trainer_id.clone(),
-            student_id: made.student_id.clone(),
-            called_off,
-            share_less: 7,
-        }),
+        allocation: Some(EndedAllocation { id: made.id, called_off: vec![2, 3, 4] }),
         ending: Ending { effective_from: date(2026, 12, 8), decided_at: now() },
         actor: "ann".to_owned(),
         reason: "moved abroad".to_owned(),
@@ -58,17 +53,29 @@ fn cancellations(cancellation: NewCancellation) -> Transaction {
     effects(Effects { cancellations: vec![cancellation], ..Effects::default() })
 }
 
+/// Calling it off with what that gives back.
+fn giving_back(made: &NewAllocation, cancellation: NewCancellation) -> Transaction {
+    let time = reserved_time(lessons(2..=4));
+    let parties = [Party::Trainer(made.trainer_id.clone()), Party::Student(made.student_id.clone())];
+    effects(Effects {
+        cancellations: vec![cancellation],
+        freed: parties.into_iter().map(|party| PartyTime { party, time: time.clone() }).collect(),
+        loads: vec![LoadShift { trainer_id: made.trainer_id.clone(), version: None, share: -7 }],
+        ..Effects::default()
+    })
+}
+
 pub(crate) async fn what_is_not_held_leaves_the_calendar_and_its_time_is_free(world: &World) {
     world.commit(new_trainers(&["trn_1"])).await;
     let made = under_way(world, "pay_1", "trn_1").await;
     let before = world.here.store.roster_version().await.unwrap();
-    world.commit(cancellations(calling_off(&made))).await;
+    world.commit(giving_back(&made, calling_off(&made))).await;
 
     let purchase = world.purchase(made.purchase_id).await;
     assert_eq!((purchase.status, purchase.allocation.is_none()), (PurchaseStatus::Cancelled, true));
     let filter = SessionFilter { purchase_id: Some(made.purchase_id), ..SessionFilter::default() };
     let sessions = world.here.store.list_sessions(&filter, None, 10).await.unwrap();
-    let statuses: Vec<&str> = sessions.iter().map(|session| session.status.as_str()).collect();
+    let statuses: Vec<&str> = sessions.iter().map(|session| session.status.name()).collect();
     assert_eq!(statuses, ["scheduled", "cancelled"]);
     let changes = world.here.store.changes_of(made.purchase_id).await.unwrap();
     assert_eq!(changes.len(), 1);

@@ -13,7 +13,7 @@ use crate::world::{
 async fn sessions(world: &World, id: Uuid) -> Vec<(u32, String)> {
     let filter = SessionFilter { purchase_id: Some(id), ..SessionFilter::default() };
     let found = world.beside.store.list_sessions(&filter, None, 99).await.unwrap();
-    found.into_iter().map(|session| (session.ordinal, session.status)).collect()
+    found.into_iter().map(|session| (session.ordinal, session.status.to_string())).collect()
 }
 
 fn all(ordinals: std::ops::RangeInclusive<u32>, status: &str) -> Vec<(u32, String)> {

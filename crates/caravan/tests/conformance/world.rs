@@ -125,6 +125,8 @@ pub(crate) fn allocation(purchase: &NewPurchase, trainer_id: &str, reserved: Vec
         trainer_id: trainer_id.to_owned(),
         generation: 1,
         slots: vec![slot()],
+        first_ordinal: 1,
+        sessions: purchase.confirmation.plan.sessions,
         start_date: START,
         skipped: vec![date(2026, 12, 8)],
         reserved,
@@ -150,6 +152,7 @@ pub(crate) fn session(purchase_id: Uuid, ordinal: u32) -> NewSession {
         local_date: START.saturating_add(jiff::Span::new().weeks(i64::from(ordinal - 1))),
         starts_at,
         ends_at: minutes_later(starts_at, 60),
+        changed: None,
     }
 }
 

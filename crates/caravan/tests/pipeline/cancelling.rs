@@ -29,7 +29,7 @@ async fn call_off(house: &House, payment_id: &str, from: Option<&str>) -> Cancel
 /// The status of each session row.
 async fn statuses(house: &House, payment_id: &str) -> String {
     let sessions = house.sessions(payment_id).await;
-    sessions.iter().map(|session| session.status.as_str()).collect::<Vec<_>>().join(" ")
+    sessions.iter().map(|session| session.status.name()).collect::<Vec<_>>().join(" ")
 }
 
 fn now(effective_from: &str, called_off: u16, kept: u16) -> Cancelled {

@@ -5,6 +5,7 @@
 mod backups;
 mod bounds;
 mod cancelling;
+mod changing;
 mod clocks;
 mod dead_letters;
 mod ground;

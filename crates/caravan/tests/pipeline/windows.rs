@@ -78,7 +78,7 @@ async fn what_is_over_is_completed_and_a_purchase_with_its_last_session() {
     let house = with_a_long_plan().await;
     let completed = async || {
         let sessions = house.sessions("pay_1").await;
-        sessions.iter().filter(|session| session.status == "completed").count()
+        sessions.iter().filter(|session| session.status.name() == "completed").count()
     };
     house.set_clock("2026-12-08T12:29:59Z");
     house.run().await;

@@ -13,6 +13,7 @@ use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::Topic;
 use caravan_domain::purchase::{PurchaseStatus, folded};
+use caravan_domain::session::{Changed, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
@@ -37,9 +38,13 @@ pub(crate) fn purchase_of(row: &PurchaseRow) -> Purchase {
             allocated_at: active.made.allocated_at,
             start_date: active.made.start_date,
             slots: active.made.slots.clone(),
+            first_ordinal: active.made.first_ordinal,
+            sessions: active.made.sessions,
             skipped: active.made.skipped.clone(),
         }),
         generations: row.allocations.len() as u32,
+        revision: 1,
+        changed: Changed::default(),
     }
 }
 
@@ -246,6 +251,14 @@ impl Lists for Handle {
         .await
     }
 
+    async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError> {
+        self.call("store.session", |state| {
+            let mut rows = state.tables.purchases.values().flat_map(|row| sessions_of(row));
+            Ok(rows.find(|row| row.id == id))
+        })
+        .await
+    }
+
     async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,
@@ -341,7 +354,8 @@ fn sessions_of(row: &PurchaseRow) -> Vec<Session> {
         starts_at: held.session.starts_at,
         ends_at: held.session.ends_at,
         time_zone: row.confirmation.student.time_zone.clone(),
-        status: if held.completed { "completed" } else { "scheduled" }.to_owned(),
+        status: if held.completed { SessionStatus::Completed } else { SessionStatus::Scheduled },
+        planned_starts_at: held.session.starts_at,
     };
     row.sessions.iter().map(session).collect()
 }
@@ -352,7 +366,7 @@ fn totals(tables: &Tables) -> Totals {
     for row in tables.purchases.values() {
         *totals.purchases.entry(row.status.name().to_owned()).or_default() += 1;
         for session in sessions_of(row) {
-            *totals.sessions.entry(session.status).or_default() += 1;
+            *totals.sessions.entry(session.status.to_string()).or_default() += 1;
         }
     }
     for letter in &tables.dead_letters {

@@ -116,6 +116,11 @@ impl Calendar {
         self.rows.binary_search_by_key(&key, |row| row.key).map_or(0, |at| self.rows[at].busy)
     }
 
+    /// When sessions start, in Unix seconds, in no particular order.
+    pub fn starts(&self) -> impl Iterator<Item = i64> + '_ {
+        super::shard::starts(&self.rows)
+    }
+
     /// Whether any of this time is taken.
     pub fn overlaps(&self, time: &[ReservedTime]) -> bool {
         time.iter().any(|row| self.busy(row.key) & row.busy != 0)

@@ -206,7 +206,7 @@ pub struct Window {
 }
 
 /// A session put in the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledSession {
     /// The session.
     pub session_id: Uuid,
@@ -218,6 +218,9 @@ pub struct ScheduledSession {
     pub starts_at: Timestamp,
     /// When it ends.
     pub ends_at: Timestamp,
+    /// Who teaches it, if somebody else than the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trainer_id: Option<String>,
 }
 
 /// `sessions-scheduled`: a purchase's window was extended.
@@ -283,12 +286,14 @@ fn scheduled_session(field: &Field<'_>) -> Option<ScheduledSession> {
     let local_date = field.get("local_date").date(ANY_DATE);
     let starts_at = field.get("starts_at").timestamp();
     let ends_at = field.get("ends_at").timestamp();
+    let trainer_id = optional(field.get("trainer_id"), ID_CHARS);
     Some(ScheduledSession {
         session_id: session_id?,
         ordinal: ordinal?,
         local_date: local_date?,
         starts_at: starts_at?,
         ends_at: ends_at?,
+        trainer_id,
     })
 }
 
@@ -456,6 +461,7 @@ mod tests {
                 local_date: date(2026, 12, 1),
                 starts_at: at("2026-12-01T11:30:00Z"),
                 ends_at: at("2026-12-01T12:30:00Z"),
+                trainer_id: None,
             }],
             metadata: texts(),
         };

@@ -32,7 +32,9 @@ const PREPARE: [&str; 11] = [
     "CREATE TEMP TABLE party_plans (kind text, party text COLLATE \"C\", seq bigint) ON COMMIT DROP",
     "INSERT INTO party_plans
      SELECT 'trainer', trainer_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
-     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL",
+     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
+     UNION SELECT 'trainer', x.trainer_id, a.seq FROM session_changes x JOIN allocations a ON a.seq >> 16 = x.seq >> 16
+     WHERE a.status = 'active' OR a.ended_from IS NOT NULL",
     "CREATE INDEX ON party_plans (kind, party)",
     "CREATE TEMP TABLE parties (kind text, party text COLLATE \"C\", full_name text COLLATE \"C\") ON COMMIT DROP",
     "INSERT INTO parties
@@ -206,7 +208,8 @@ impl Evidence for DistributedEvidence {
         const SQL: &str = "
             SELECT p.id::text, payment_id, item, student_id, status, requested_start_date::text, start_date::text, horizon::text,
                    sessions_total, caravan_instant(created_at), coalesce(c.confirmation, ''),
-                   (SELECT caravan_instant(max(n.changed_at)) FROM purchase_changes n WHERE n.purchase = p.seq AND n.kind = 'cancelled')
+                   (SELECT caravan_instant(max(n.changed_at)) FROM purchase_changes n WHERE n.purchase = p.seq AND n.kind = 'cancelled'),
+                   caravan_session_changes(p.seq)
             FROM purchases p LEFT JOIN confirmations c ON c.seq = p.seq WHERE p.id > $1::uuid ORDER BY p.id LIMIT $2";
         let after = after.unwrap_or(BEFORE_ALL);
         let purchases = self.all(sqlx::query(SQL).bind(after).bind(limit as i64), purchase).await?;
@@ -281,7 +284,7 @@ const AFTER_ALL: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 const ALLOCATIONS: &str = "
     SELECT id::text, purchase_id::text, trainer_id, student_id, status, generation, start_date::text, slots, skipped, receipt,
-           caravan_instant(allocated_at), ended_from::text, caravan_instant(ended_at)
+           caravan_instant(allocated_at), ended_from::text, caravan_instant(ended_at), first_ordinal, sessions
     FROM allocations WHERE seq IN (
         SELECT a.seq FROM purchases p JOIN LATERAL (
             SELECT seq FROM allocations WHERE seq > p.seq << 16 AND seq < (p.seq + 1) << 16 AND purchase_id = p.id OFFSET 0) a ON true
@@ -290,7 +293,7 @@ const ALLOCATIONS: &str = "
     ORDER BY allocations.purchase_id, generation";
 const SESSIONS: &str = "
     SELECT id::text, purchase_id::text, trainer_id, ordinal, local_date::text, caravan_second(starts_at),
-           caravan_second(ends_at), status
+           caravan_second(ends_at), status, caravan_second(planned_starts_at)
     FROM sessions WHERE seq IN (
         SELECT s.seq FROM purchases p JOIN LATERAL (
             SELECT seq FROM sessions WHERE seq > p.seq << 16 AND seq < (p.seq + 1) << 16 AND purchase_id = p.id OFFSET 0) s ON true
@@ -301,7 +304,8 @@ const WAITING: &str = "SELECT purchase_id::text FROM waitlist WHERE purchase_id 
                        ORDER BY waitlist.purchase_id";
 const PLANS: &str = "
     SELECT a.id::text, a.purchase_id::text, a.trainer_id, a.student_id, a.status, a.generation, a.start_date::text, a.slots,
-           a.skipped, a.receipt, caravan_instant(a.allocated_at), a.ended_from::text, caravan_instant(a.ended_at), o.party, c.confirmation
+           a.skipped, a.receipt, caravan_instant(a.allocated_at), a.ended_from::text, caravan_instant(a.ended_at),
+           a.first_ordinal, a.sessions, o.party, c.confirmation, caravan_session_changes(p.seq)
     FROM party_plans o JOIN allocations a ON a.seq = o.seq
     LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
     WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party, a.seq";
@@ -334,6 +338,7 @@ fn purchase(row: &PgRow) -> Read<PurchaseEvidence> {
         created_at: row.try_get(9)?,
         confirmation: row.try_get(10)?,
         cancelled_at: row.try_get(11)?,
+        session_changes: row.try_get(12)?,
     })
 }
 
@@ -352,6 +357,8 @@ fn allocation(row: &PgRow) -> Read<AllocationEvidence> {
         allocated_at: row.try_get(10)?,
         ended_from: row.try_get(11)?,
         ended_at: row.try_get(12)?,
+        first_ordinal: row.try_get(13)?,
+        sessions: row.try_get(14)?,
     })
 }
 
@@ -365,11 +372,17 @@ fn session(row: &PgRow) -> Read<SessionEvidence> {
         starts_at: row.try_get(5)?,
         ends_at: row.try_get(6)?,
         status: row.try_get(7)?,
+        planned_starts_at: row.try_get(8)?,
     })
 }
 
 fn plan(row: &PgRow) -> Read<PlanEvidence> {
-    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(13)?, confirmation: row.try_get(14)? })
+    Ok(PlanEvidence {
+        allocation: allocation(row)?,
+        party: row.try_get(15)?,
+        confirmation: row.try_get(16)?,
+        session_changes: row.try_get(17)?,
+    })
 }
 
 fn reservation(row: &PgRow) -> Read<ReservationEvidence> {

@@ -36,11 +36,15 @@ const AFTER_ALL: &[u8] = &[0xff];
 /// Who has time reserved or a plan that takes some, and which allocation that is. `full` is the
 /// party as reservations name it; anything that names neither a trainer nor a student goes with
 /// the students, so that nothing escapes.
-const PREPARE: [&str; 7] = [
+const PREPARE: [&str; 8] = [
     "CREATE TEMP TABLE party_plans (kind TEXT, party TEXT, seq INTEGER, PRIMARY KEY (kind, party, seq)) WITHOUT ROWID",
     "INSERT INTO party_plans
      SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
      UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL",
+    "INSERT OR IGNORE INTO party_plans
+     SELECT 'trainer', CAST(x.trainer_id AS TEXT), a.seq FROM session_changes x
+     CROSS JOIN allocations a ON a.seq > x.seq >> 16 << 16 AND a.seq < ((x.seq >> 16) + 1) << 16
+     WHERE a.status = 'active' OR a.ended_from IS NOT NULL",
     "CREATE TEMP TABLE parties (kind TEXT, party TEXT, full TEXT, PRIMARY KEY (kind, party, full)) WITHOUT ROWID",
     "INSERT OR IGNORE INTO parties SELECT kind, party, kind || ':' || party FROM party_plans",
     "INSERT OR IGNORE INTO parties
@@ -259,7 +263,11 @@ impl Evidence for EmbeddedEvidence {
                     CAST(horizon AS TEXT), CAST(sessions_total AS INTEGER), CAST(created_at AS TEXT),
                     CAST(coalesce((SELECT c.confirmation FROM confirmations c WHERE c.seq = purchases.seq), '') AS TEXT),
                     (SELECT CAST(max(n.changed_at) AS TEXT) FROM purchase_changes n
-                     WHERE n.purchase = purchases.seq AND n.kind = 'cancelled')
+                     WHERE n.purchase = purchases.seq AND n.kind = 'cancelled'),
+                    (SELECT json_group_array(json_array(x.seq & 65535, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status,
+                            x.terms, n.changed_at, n.overrides)) FROM session_changes x
+                     LEFT JOIN purchase_changes n ON n.purchase = x.seq >> 16 AND n.revision = x.revision
+                     WHERE x.seq > purchases.seq << 16 AND x.seq < (purchases.seq + 1) << 16)
              FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
         )
         .bind(after)
@@ -336,7 +344,7 @@ const ALLOCATIONS: &str =
     "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
         CAST(status AS TEXT), CAST(generation AS INTEGER), CAST(start_date AS TEXT), CAST(slots AS TEXT),
         CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT), CAST(ended_from AS TEXT),
-        CAST(ended_at AS TEXT)
+        CAST(ended_at AS TEXT), CAST(first_ordinal AS INTEGER), CAST(sessions AS INTEGER)
  FROM allocations WHERE seq IN (
      SELECT a.seq FROM purchases p CROSS JOIN allocations a
          ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.purchase_id = p.id WHERE p.id > ?1 AND p.id <= ?2
@@ -344,7 +352,8 @@ const ALLOCATIONS: &str =
  ORDER BY purchase_id, generation";
 const SESSIONS: &str =
     "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(ordinal AS INTEGER),
-        CAST(local_date AS TEXT), CAST(starts_at AS TEXT), CAST(ends_at AS TEXT), CAST(status AS TEXT)
+        CAST(local_date AS TEXT), CAST(starts_at AS TEXT), CAST(ends_at AS TEXT), CAST(status AS TEXT),
+        CAST(planned_starts_at AS TEXT)
  FROM sessions WHERE seq IN (
      SELECT s.seq FROM purchases p CROSS JOIN sessions s
          ON s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16 AND s.purchase_id = p.id WHERE p.id > ?1 AND p.id <= ?2
@@ -356,7 +365,12 @@ const PLANS: &str =
     "SELECT CAST(a.id AS TEXT), CAST(a.purchase_id AS TEXT), CAST(a.trainer_id AS TEXT), CAST(a.student_id AS TEXT),
         CAST(a.status AS TEXT), CAST(a.generation AS INTEGER), CAST(a.start_date AS TEXT), CAST(a.slots AS TEXT),
         CAST(a.skipped AS TEXT), CAST(a.receipt AS TEXT), CAST(a.allocated_at AS TEXT),
-        CAST(a.ended_from AS TEXT), CAST(a.ended_at AS TEXT), o.party, CAST(c.confirmation AS TEXT)
+        CAST(a.ended_from AS TEXT), CAST(a.ended_at AS TEXT), CAST(a.first_ordinal AS INTEGER), CAST(a.sessions AS INTEGER),
+        o.party, CAST(c.confirmation AS TEXT),
+        (SELECT json_group_array(json_array(x.seq & 65535, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status, x.terms,
+                n.changed_at, n.overrides)) FROM session_changes x
+         LEFT JOIN purchase_changes n ON n.purchase = x.seq >> 16 AND n.revision = x.revision
+         WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16)
  FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq
  LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
  WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party";
@@ -408,6 +422,7 @@ fn purchase(row: &SqliteRow) -> Read<PurchaseEvidence> {
         created_at: row.try_get(9)?,
         confirmation: row.try_get(10)?,
         cancelled_at: row.try_get(11)?,
+        session_changes: row.try_get(12)?,
     })
 }
 
@@ -426,6 +441,8 @@ fn allocation(row: &SqliteRow) -> Read<AllocationEvidence> {
         allocated_at: row.try_get(10)?,
         ended_from: row.try_get(11)?,
         ended_at: row.try_get(12)?,
+        first_ordinal: row.try_get(13)?,
+        sessions: row.try_get(14)?,
     })
 }
 
@@ -439,11 +456,17 @@ fn session(row: &SqliteRow) -> Read<SessionEvidence> {
         starts_at: row.try_get(5)?,
         ends_at: row.try_get(6)?,
         status: row.try_get(7)?,
+        planned_starts_at: row.try_get(8)?,
     })
 }
 
 fn plan(row: &SqliteRow) -> Read<PlanEvidence> {
-    Ok(PlanEvidence { allocation: allocation(row)?, party: row.try_get(13)?, confirmation: row.try_get(14)? })
+    Ok(PlanEvidence {
+        allocation: allocation(row)?,
+        party: row.try_get(15)?,
+        confirmation: row.try_get(16)?,
+        session_changes: row.try_get(17)?,
+    })
 }
 
 fn reservation(row: &SqliteRow) -> Read<ReservationEvidence> {

@@ -57,6 +57,14 @@ impl Lists for EmbeddedStore {
         self.fetch(sessions_query(&sql, filter, after, limit)).await?.iter().map(rows::session).collect()
     }
 
+    async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError> {
+        let sql = format!(
+            "SELECT {SESSION_COLUMNS} FROM sessions s CROSS JOIN purchases p ON p.seq = s.seq >> 16 WHERE s.id = ?1 LIMIT 1"
+        );
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(id.to_string())).await?;
+        found.first().map(rows::session).transpose()
+    }
+
     async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,
@@ -116,7 +124,7 @@ impl Lists for EmbeddedStore {
     }
 
     async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {
-        const SQL: &str = "SELECT c.revision, c.kind, c.changed_at, c.actor, c.reason, c.effective_from
+        const SQL: &str = "SELECT c.revision, c.kind, c.changed_at, c.actor, c.reason, c.effective_from, c.overrides
                            FROM purchases p CROSS JOIN purchase_changes c ON c.purchase = p.seq
                            WHERE p.id = ?1 ORDER BY c.revision";
         self.fetch(sqlx::query(SQL).bind(purchase_id.to_string())).await?.iter().map(rows::change).collect()
@@ -191,7 +199,8 @@ fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
         format!("purchases p {OF_PURCHASE}")
     } else if filter.trainer_id.is_some() {
         format!(
-            "(SELECT DISTINCT seq >> 16 AS place FROM allocations WHERE trainer_id = ?4) AS o
+            "(SELECT seq >> 16 AS place FROM allocations WHERE trainer_id = ?4
+              UNION SELECT seq >> 16 FROM session_changes WHERE trainer_id = ?4) AS o
              CROSS JOIN purchases p ON p.seq = o.place {OF_PURCHASE}"
         )
     } else {

@@ -26,7 +26,10 @@ pub(super) const PLACE_BITS: u32 = 16;
 
 /// What a purchase is selected by; `allocations` are joined as `a`, the active one only.
 pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, c.confirmation, p.start_date, p.horizon, \
-     p.generations, a.id AS allocation_id, a.trainer_id, a.allocated_at, a.start_date AS allocation_start, a.slots, a.skipped";
+     p.generations, p.revision, a.id AS allocation_id, a.trainer_id, a.allocated_at, a.start_date AS allocation_start, a.slots, \
+     a.skipped, a.first_ordinal, a.sessions AS allocation_sessions, \
+     (SELECT json_group_array(json_array(x.seq, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status)) \
+      FROM session_changes x WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16) AS changed";
 /// Where a purchase is selected from.
 pub(super) const PURCHASE_TABLES: &str = "purchases p CROSS JOIN confirmations c ON c.seq = p.seq
      LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.status = 'active'";
@@ -47,7 +50,7 @@ pub(super) fn trainer(row: &SqliteRow) -> Result<TrainerRow, PlatformError> {
 
 /// What a session is selected by: `sessions` as `s`, its purchase as `p`.
 pub(super) const SESSION_COLUMNS: &str = "s.id, s.purchase_id, s.trainer_id, p.student_id, s.ordinal, s.local_date, \
-     s.starts_at, s.ends_at, p.time_zone, s.status";
+     s.starts_at, s.ends_at, p.time_zone, s.status, s.planned_starts_at";
 
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &SqliteRow) -> Result<Session, PlatformError> {
@@ -59,7 +62,7 @@ pub(super) fn outbox_depth(row: &SqliteRow) -> Result<OutboxDepth, PlatformError
     columns::outbox_depth(decoded(row)?)
 }
 
-/// What a person changed, from `revision, kind, changed_at, actor, reason, effective_from`.
+/// What a person changed, from `revision, kind, changed_at, actor, reason, effective_from, overrides`.
 pub(super) fn change(row: &SqliteRow) -> Result<Change, PlatformError> {
     columns::change(decoded(row)?)
 }

@@ -16,6 +16,8 @@ mod site;
 mod bounds;
 #[path = "../../pipeline/cancelling.rs"]
 mod cancelling;
+#[path = "../../pipeline/changing.rs"]
+mod changing;
 #[path = "../../pipeline/clocks.rs"]
 mod clocks;
 #[path = "../../pipeline/dead_letters.rs"]

@@ -71,6 +71,13 @@ impl Lists for PostgresStore {
         self.fetch(query.persistent(false)).await?.iter().map(rows::session).collect()
     }
 
+    async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError> {
+        let sql =
+            format!("SELECT {SESSION_COLUMNS} FROM sessions s JOIN purchases p ON p.seq = s.seq >> 16 WHERE s.id = $1");
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(id)).await?;
+        found.first().map(rows::session).transpose()
+    }
+
     async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,
@@ -125,7 +132,7 @@ impl Lists for PostgresStore {
 
     async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {
         const SQL: &str =
-            "SELECT c.revision, c.kind, caravan_instant(c.changed_at), c.actor, c.reason, c.effective_from::text
+            "SELECT c.revision, c.kind, caravan_instant(c.changed_at), c.actor, c.reason, c.effective_from::text, c.overrides
                            FROM purchases p JOIN purchase_changes c ON c.purchase = p.seq
                            WHERE p.id = $1 ORDER BY c.revision";
         self.fetch(sqlx::query(SQL).bind(purchase_id)).await?.iter().map(rows::change).collect()
@@ -184,7 +191,8 @@ fn sessions_sql(filter: &SessionFilter) -> String {
         format!("purchases p {OF_PURCHASE}")
     } else if filter.trainer_id.is_some() {
         format!(
-            "(SELECT DISTINCT seq >> 16 AS place FROM allocations WHERE trainer_id = $4) AS o
+            "(SELECT seq >> 16 AS place FROM allocations WHERE trainer_id = $4
+              UNION SELECT seq >> 16 FROM session_changes WHERE trainer_id = $4) AS o
              JOIN purchases p ON p.seq = o.place {OF_PURCHASE}"
         )
     } else {

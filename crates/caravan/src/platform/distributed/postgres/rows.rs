@@ -18,8 +18,11 @@ where
 
 /// What a purchase is selected by, from [`PURCHASE_TABLES`].
 pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id::text AS id, p.status, caravan_instant(p.created_at) AS created_at, c.confirmation,
-     p.start_date::text AS start_date, p.horizon::text AS horizon, p.generations, a.id::text AS allocation_id, a.trainer_id,
-     caravan_instant(a.allocated_at) AS allocated_at, a.start_date::text AS allocation_start, a.slots, a.skipped";
+     p.start_date::text AS start_date, p.horizon::text AS horizon, p.generations, p.revision, a.id::text AS allocation_id, a.trainer_id,
+     caravan_instant(a.allocated_at) AS allocated_at, a.start_date::text AS allocation_start, a.slots, a.skipped,
+     a.first_ordinal, a.sessions AS allocation_sessions,
+     (SELECT json_agg(json_build_array(x.seq, x.revision, x.trainer_id, caravan_second(x.starts_at), caravan_second(x.ends_at), x.status))
+      FROM session_changes x WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16)::text AS changed";
 /// Where a purchase is selected from; `allocations` are joined as `a`, the active one only.
 pub(super) const PURCHASE_TABLES: &str = "purchases p JOIN confirmations c ON c.seq = p.seq
      LEFT JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active'";
@@ -42,7 +45,7 @@ pub(super) fn trainer(row: &PgRow) -> Result<TrainerRow, PlatformError> {
 pub(super) const SESSION_COLUMNS: &str =
     "s.id::text AS id, s.purchase_id::text AS purchase_id, s.trainer_id, p.student_id, s.ordinal,
      s.local_date::text AS local_date, caravan_second(s.starts_at) AS starts_at, caravan_second(s.ends_at) AS ends_at,
-     p.time_zone, s.status";
+     p.time_zone, s.status, caravan_second(s.planned_starts_at) AS planned_starts_at";
 
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &PgRow) -> Result<Session, PlatformError> {
@@ -54,7 +57,7 @@ pub(super) fn outbox_depth(row: &PgRow) -> Result<OutboxDepth, PlatformError> {
     columns::outbox_depth(decoded(row)?)
 }
 
-/// What a person changed, from `revision, kind, changed_at, actor, reason, effective_from`.
+/// What a person changed, from `revision, kind, changed_at, actor, reason, effective_from, overrides`.
 pub(super) fn change(row: &PgRow) -> Result<Change, PlatformError> {
     columns::change(decoded(row)?)
 }

@@ -22,7 +22,8 @@ static ALLOCATED: LazyLock<Bulk> = LazyLock::new(|| {
 static BIND: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
         "allocations",
-        "seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at",
+        "seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at, \
+         first_ordinal, sessions",
         "",
     )
 });
@@ -71,6 +72,8 @@ async fn insert(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> Res
             .bind(json(&allocation.skipped))
             .bind(allocation.receipt.as_str())
             .bind(instant(allocation.allocated_at))
+            .bind(allocation.first_ordinal)
+            .bind(allocation.sessions)
     });
     match bound.await {
         Ok(_) => Ok(()),

@@ -1,11 +1,10 @@
-//! Purchases that are called off: what was not held yet leaves the calendar, and its time is free again.
+//! Purchases that are called off: what was not held yet leaves the calendar.
 
 use sqlx::SqliteConnection;
 
 use crate::platform::embedded::bulk::json_list;
 use crate::platform::embedded::rows::{PLACE_BITS, instant};
 use crate::platform::embedded::sqlite::commit_error;
-use crate::platform::reservations::{STUDENT_PARTY, TRAINER_PARTY};
 use crate::platform::transaction::{CommitError, EndedAllocation, NewCancellation};
 
 /// Calls a purchase off that is still as it was decided on.
@@ -49,20 +48,22 @@ pub(super) async fn call_off(connection: &mut SqliteConnection, off: &NewCancell
     }
 }
 
-/// Ends the allocation: its sessions that are not held, and the time they had.
+/// Ends the allocation, and its sessions that are not held.
 async fn end(
     connection: &mut SqliteConnection,
     off: &NewCancellation,
     ended: &EndedAllocation,
     place: i64,
 ) -> Result<(), CommitError> {
-    const SESSIONS: &str = "UPDATE sessions SET status = 'cancelled' WHERE seq >= ?1 AND seq < ?2 AND status IN ('scheduled', 'completed')";
+    const SESSIONS: &str =
+        "UPDATE sessions SET status = 'cancelled' WHERE seq IN (SELECT ?1 | value FROM json_each(?2))
+                            AND status IN ('scheduled', 'completed')";
     const END: &str = "UPDATE allocations SET status = 'ended', ended_from = ?3, ended_at = ?4
                        WHERE seq > ?1 AND seq < ?2 AND status = 'active'";
     let (from, until) = (place << PLACE_BITS, (place + 1) << PLACE_BITS);
     sqlx::query(SESSIONS)
-        .bind(from | i64::from(ended.called_off.from_ordinal))
-        .bind(until)
+        .bind(from)
+        .bind(json_list(&ended.called_off))
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
@@ -74,36 +75,5 @@ async fn end(
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
-    free(connection, ended).await?;
-    show_anew(connection, ended).await
-}
-
-async fn free(connection: &mut SqliteConnection, ended: &EndedAllocation) -> Result<(), CommitError> {
-    const FREE: &str = "
-        UPDATE reservations SET busy = busy & ~(v.value ->> 1), starts = starts & ~(v.value ->> 2)
-        FROM json_each(?3) AS v WHERE party IN (?1, ?2) AND reservations.key = v.value ->> 0";
-    const EMPTY: &str = "DELETE FROM reservations WHERE party IN (?1, ?2) AND busy = 0
-                         AND key IN (SELECT value ->> 0 FROM json_each(?3))";
-    let freed = ended.called_off.freed.iter();
-    let rows: Vec<_> = freed.map(|time| (time.key, time.busy.cast_signed(), time.starts.cast_signed())).collect();
-    for statement in [FREE, EMPTY] {
-        sqlx::query(statement)
-            .bind(format!("{TRAINER_PARTY}{}", ended.trainer_id))
-            .bind(format!("{STUDENT_PARTY}{}", ended.student_id))
-            .bind(json_list(&rows))
-            .execute(&mut *connection)
-            .await
-            .map_err(commit_error)?;
-    }
-    Ok(())
-}
-
-/// Takes the work from the trainer's share, and makes whoever allocates read their calendar again and look
-/// at those who wait.
-async fn show_anew(connection: &mut SqliteConnection, ended: &EndedAllocation) -> Result<(), CommitError> {
-    const SHOW: &str = "UPDATE trainers SET version = version + 1, share = share - ?2,
-                            roster_version = (SELECT version FROM roster) WHERE id = ?1";
-    sqlx::query("UPDATE roster SET version = version + 1").execute(&mut *connection).await.map_err(commit_error)?;
-    sqlx::query(SHOW).bind(&ended.trainer_id).bind(ended.share_less).execute(connection).await.map_err(commit_error)?;
     Ok(())
 }

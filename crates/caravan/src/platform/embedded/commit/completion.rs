@@ -19,13 +19,6 @@ pub(super) async fn complete(connection: &mut SqliteConnection, at: Timestamp) -
               AND unixepoch(starts_at) <= unixepoch(?1) AND ends_at <= ?1 AND status = 'scheduled'
             ORDER BY unixepoch(starts_at) LIMIT ?2)
         RETURNING seq >> 16";
-    const PURCHASES: &str = "
-        UPDATE purchases SET status = 'completed', revision = revision + 1
-        WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'scheduled'
-          AND (SELECT count(*) FROM sessions s
-               WHERE s.seq > purchases.seq << 16 AND s.seq < (purchases.seq + 1) << 16) >= sessions_total
-          AND (SELECT 1 FROM sessions s WHERE s.seq > purchases.seq << 16 AND s.seq < (purchases.seq + 1) << 16
-               AND s.status = 'scheduled' LIMIT 1) IS NULL";
     let query = sqlx::query_scalar(SESSIONS).bind(second(at)).bind(limit(COMPLETED_SESSIONS_MAX));
     let mut touched: Vec<i64> = query.fetch_all(&mut *connection).await.map_err(commit_error)?;
     if touched.is_empty() {
@@ -33,8 +26,20 @@ pub(super) async fn complete(connection: &mut SqliteConnection, at: Timestamp) -
     }
     touched.sort_unstable();
     touched.dedup();
-    sqlx::query(PURCHASES).bind(json_list(&touched)).execute(&mut *connection).await.map_err(commit_error)?;
+    finish(connection, &touched).await?;
     raise_scheduled_from(connection, at).await
+}
+
+/// Marks those of these purchases completed whose last session stands in the calendar and none is still to be held.
+pub(super) async fn finish(connection: &mut SqliteConnection, places: &[i64]) -> Result<(), CommitError> {
+    const FINISH: &str = "
+        UPDATE purchases SET status = 'completed', revision = revision + 1
+        WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'scheduled'
+          AND EXISTS (SELECT 1 FROM sessions s WHERE s.seq = purchases.seq << 16 | purchases.sessions_total)
+          AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.seq > purchases.seq << 16 AND s.seq < (purchases.seq + 1) << 16
+                          AND s.status = 'scheduled')";
+    sqlx::query(FINISH).bind(json_list(places)).execute(connection).await.map_err(commit_error)?;
+    Ok(())
 }
 
 /// Moves the mark up to the first session that is still scheduled, at most to `at`.

@@ -18,6 +18,7 @@ mod positions;
 mod purchases;
 mod reservations;
 mod roster;
+mod session_changes;
 mod trainers;
 mod waitlist;
 mod windows;
@@ -40,10 +41,15 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     positions::advance(connection, transaction.group, &transaction.advances).await?;
     purchases::record(connection, &effects.purchases).await?;
     trainers::touch(connection, &effects.trainers).await?;
+    trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;
-    reservations::reserve(connection, &effects.allocations).await?;
+    reservations::free(connection, &effects.freed).await?;
+    reservations::reserve(connection, &effects.allocations, &effects.taken).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;
     windows::extend(connection, &effects.windows).await?;
+    for change in &effects.session_changes {
+        session_changes::change(connection, change).await?;
+    }
     for cancellation in &effects.cancellations {
         cancellations::call_off(connection, cancellation).await?;
     }

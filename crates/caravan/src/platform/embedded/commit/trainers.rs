@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use super::{count, undo};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::sqlite::commit_error;
-use crate::platform::transaction::{CommitError, TrainerTouch};
+use crate::platform::transaction::{CommitError, LoadShift, TrainerTouch};
 
 static TOUCH: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
@@ -31,6 +31,26 @@ pub(super) async fn touch(connection: &mut SqliteConnection, touches: &[TrainerT
     }
     let read_at: Vec<_> = touches.iter().map(|touch| (touch.trainer_id.as_str(), touch.version)).collect();
     Err(not_at(connection, &read_at).await?)
+}
+
+/// Changes trainers' shares of the work, and makes whoever allocates read their calendars again and look at those
+/// who wait.
+pub(super) async fn shift(connection: &mut SqliteConnection, loads: &[LoadShift]) -> Result<(), CommitError> {
+    const SHIFT: &str = "
+        UPDATE trainers SET version = version + 1, share = coalesce(share, 0) + ?2,
+               roster_version = (SELECT version FROM roster) WHERE id = ?1 AND version = coalesce(?3, version)";
+    if loads.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("UPDATE roster SET version = version + 1").execute(&mut *connection).await.map_err(commit_error)?;
+    for load in loads {
+        let query = sqlx::query(SHIFT).bind(load.trainer_id.as_str()).bind(load.share).bind(load.version);
+        let shifted = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
+        if let (0, Some(version)) = (shifted, load.version) {
+            return Err(not_at(connection, &[(load.trainer_id.as_str(), version)]).await?);
+        }
+    }
+    Ok(())
 }
 
 /// The conflict of the trainers that are no longer at the version they were read at.

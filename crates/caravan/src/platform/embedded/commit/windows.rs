@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use caravan_domain::session::SessionStatus;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -23,6 +24,13 @@ static RAISE: LazyLock<Bulk> = LazyLock::new(|| {
 });
 static SCHEDULE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert("sessions", "seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at", "")
+});
+static SCHEDULE_CHANGED: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::insert(
+        "sessions",
+        "seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at, status, planned_starts_at",
+        "",
+    )
 });
 
 /// A window and its purchase's place.
@@ -57,10 +65,10 @@ pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowE
 }
 
 async fn schedule(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> Result<(), CommitError> {
-    let sessions: Vec<(&Placed<'_>, &NewSession)> =
-        placed.iter().flat_map(|window| window.1.sessions.iter().map(move |session| (window, session))).collect();
-    let Some(earliest) = sessions.iter().map(|(_, session)| session.starts_at).min() else { return Ok(()) };
-    let scheduled = SCHEDULE.run(connection, &sessions, |query, ((place, window), session)| {
+    let sessions = placed.iter().flat_map(|window| window.1.sessions.iter().map(move |session| (window, session)));
+    let (changed, planned): (Vec<_>, Vec<(&Placed<'_>, &NewSession)>) =
+        sessions.partition(|(_, session)| session.changed.is_some());
+    let scheduled = SCHEDULE.run(connection, &planned, |query, ((place, window), session)| {
         query
             .bind(place << PLACE_BITS | i64::from(session.ordinal))
             .bind(session.id.to_string())
@@ -71,10 +79,50 @@ async fn schedule(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> R
             .bind(second(session.starts_at))
             .bind(second(session.ends_at))
     });
-    match scheduled.await {
-        Ok(_) => super::completion::note_scheduled(connection, earliest).await,
-        Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the sessions of a purchase")),
-        Err(error) => Err(commit_error(error)),
+    scheduled.await.map_err(unless_there)?;
+    if let Some(earliest) = planned.iter().map(|(_, session)| session.starts_at).min() {
+        super::completion::note_scheduled(connection, earliest).await?;
+    }
+    let mut rows: Vec<SessionRow<'_>> = Vec::with_capacity(changed.len());
+    for ((place, window), session) in changed {
+        rows.push((*place, window.purchase_id, window.trainer_id.as_str(), session));
+    }
+    put_changed(connection, &rows).await
+}
+
+/// A session with its purchase's place and id, and who teaches it unless it tells itself.
+pub(super) type SessionRow<'a> = (i64, Uuid, &'a str, &'a NewSession);
+
+/// Puts sessions in the calendar that people have changed or added.
+pub(super) async fn put_changed(
+    connection: &mut SqliteConnection,
+    sessions: &[SessionRow<'_>],
+) -> Result<(), CommitError> {
+    let Some(earliest) = sessions.iter().map(|(.., session)| session.starts_at).min() else { return Ok(()) };
+    let put = SCHEDULE_CHANGED.run(connection, sessions, |query, (place, purchase_id, trainer_id, session)| {
+        let changed = session.changed.as_ref();
+        let planned = changed.map(|changed| changed.planned_starts_at).filter(|at| *at != session.starts_at);
+        query
+            .bind(place << PLACE_BITS | i64::from(session.ordinal))
+            .bind(session.id.to_string())
+            .bind(purchase_id.to_string())
+            .bind(changed.map_or_else(|| (*trainer_id).to_owned(), |changed| changed.trainer_id.clone()))
+            .bind(session.ordinal)
+            .bind(session.local_date.to_string())
+            .bind(second(session.starts_at))
+            .bind(second(session.ends_at))
+            .bind(changed.map_or(SessionStatus::Scheduled, |changed| changed.status).name())
+            .bind(planned.map(second))
+    });
+    put.await.map_err(unless_there)?;
+    super::completion::note_scheduled(connection, earliest).await
+}
+
+/// Sessions that are there already were put there meanwhile.
+fn unless_there(error: sqlx::Error) -> CommitError {
+    match failure(&error) {
+        Failure::Unique => CommitError::changed("the sessions of a purchase"),
+        _ => commit_error(error),
     }
 }
 

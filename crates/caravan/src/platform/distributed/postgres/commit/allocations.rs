@@ -37,12 +37,13 @@ pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAlloca
 async fn insert(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
     const BIND: &str = "
         INSERT INTO allocations (seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt,
-                                 allocated_at)
+                                 allocated_at, first_ordinal, sessions)
         SELECT p.seq << 16 | v.generation, v.id, v.purchase_id, v.trainer_id, v.student_id, v.generation, v.start_date::date,
-               v.slots, v.skipped, v.receipt, v.allocated_at::timestamptz
+               v.slots, v.skipped, v.receipt, v.allocated_at::timestamptz, v.first_ordinal, v.sessions
         FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                    $9::text[], $10::text[])
-             AS v (id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at)
+                    $9::text[], $10::text[], $11::bigint[], $12::bigint[])
+             AS v (id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at,
+                   first_ordinal, sessions)
         JOIN purchases p ON p.id = v.purchase_id ORDER BY p.seq";
     let query = sqlx::query(BIND)
         .bind(column(allocations, |allocation| allocation.id))
@@ -54,7 +55,9 @@ async fn insert(connection: &mut PgConnection, allocations: &[NewAllocation]) ->
         .bind(column(allocations, |allocation| json(&allocation.slots)))
         .bind(column(allocations, |allocation| json(&allocation.skipped)))
         .bind(column(allocations, |allocation| allocation.receipt.as_str()))
-        .bind(column(allocations, |allocation| instant(allocation.allocated_at)));
+        .bind(column(allocations, |allocation| instant(allocation.allocated_at)))
+        .bind(column(allocations, |allocation| i64::from(allocation.first_ordinal)))
+        .bind(column(allocations, |allocation| i64::from(allocation.sessions)));
     match query.execute(connection).await {
         Ok(_) => Ok(()),
         Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the allocation of a purchase")),

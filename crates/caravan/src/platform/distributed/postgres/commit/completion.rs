@@ -18,13 +18,6 @@ pub(super) async fn complete(connection: &mut PgConnection, at: Timestamp) -> Re
               AND ends_at <= $1::timestamptz AND status = 'scheduled'
             ORDER BY starts_at LIMIT $2)
         UPDATE sessions SET status = 'completed' WHERE seq IN (SELECT seq FROM over) RETURNING seq >> 16";
-    const PURCHASES: &str = "
-        WITH locked AS MATERIALIZED (SELECT seq FROM purchases WHERE seq = ANY($1) ORDER BY seq FOR UPDATE)
-        UPDATE purchases p SET status = 'completed', revision = p.revision + 1
-        FROM locked l WHERE l.seq = p.seq AND p.status = 'scheduled'
-          AND (SELECT count(*) FROM sessions s WHERE s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16) >= p.sessions_total
-          AND (SELECT 1 FROM sessions s WHERE s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16
-               AND s.status = 'scheduled' LIMIT 1) IS NULL";
     // First of all: whoever schedules sessions meanwhile is seen, or waits until the mark is moved.
     sqlx::query("SELECT scheduled_from FROM completion FOR UPDATE")
         .execute(&mut *connection)
@@ -37,8 +30,21 @@ pub(super) async fn complete(connection: &mut PgConnection, at: Timestamp) -> Re
     }
     touched.sort_unstable();
     touched.dedup();
-    sqlx::query(PURCHASES).bind(touched).execute(&mut *connection).await.map_err(commit_error)?;
+    finish(connection, &touched).await?;
     raise_scheduled_from(connection, at).await
+}
+
+/// Marks those of these purchases completed whose last session stands in the calendar and none is still to be held.
+pub(super) async fn finish(connection: &mut PgConnection, places: &[i64]) -> Result<(), CommitError> {
+    const FINISH: &str = "
+        WITH locked AS MATERIALIZED (SELECT seq FROM purchases WHERE seq = ANY($1) ORDER BY seq FOR UPDATE)
+        UPDATE purchases p SET status = 'completed', revision = p.revision + 1
+        FROM locked l WHERE l.seq = p.seq AND p.status = 'scheduled'
+          AND EXISTS (SELECT 1 FROM sessions s WHERE s.seq = (p.seq << 16 | p.sessions_total))
+          AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16
+                          AND s.status = 'scheduled')";
+    sqlx::query(FINISH).bind(places).execute(connection).await.map_err(commit_error)?;
+    Ok(())
 }
 
 /// Moves the mark up to the first session that is still scheduled, at most to `at`.

@@ -47,23 +47,43 @@ pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExten
 }
 
 async fn schedule(connection: &mut PgConnection, placed: &[Placed<'_>]) -> Result<(), CommitError> {
+    let mut sessions: Vec<SessionRow<'_>> = Vec::new();
+    for &(place, window) in placed {
+        let row = |session| (place, window.purchase_id, window.trainer_id.as_str(), session);
+        sessions.extend(window.sessions.iter().map(row));
+    }
+    put(connection, &sessions).await
+}
+
+/// A session with its purchase's place and id, and who teaches it unless it tells itself.
+pub(super) type SessionRow<'a> = (i64, Uuid, &'a str, &'a NewSession);
+
+/// Puts sessions in the calendar.
+pub(super) async fn put(connection: &mut PgConnection, sessions: &[SessionRow<'_>]) -> Result<(), CommitError> {
     const SCHEDULE: &str = "
-        INSERT INTO sessions (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at)
-        SELECT seq, id, purchase_id, trainer_id, ordinal, local_date::date, starts_at::timestamptz, ends_at::timestamptz
-        FROM UNNEST($1::bigint[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
-             AS v (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at)";
-    let sessions: Vec<(&Placed<'_>, &NewSession)> =
-        placed.iter().flat_map(|window| window.1.sessions.iter().map(move |session| (window, session))).collect();
-    let Some(earliest) = sessions.iter().map(|(_, session)| session.starts_at).min() else { return Ok(()) };
+        INSERT INTO sessions (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at, status, planned_starts_at)
+        SELECT seq, id, purchase_id, trainer_id, ordinal, local_date::date, starts_at::timestamptz, ends_at::timestamptz,
+               coalesce(status, 'scheduled'), nullif(planned::timestamptz, starts_at::timestamptz)
+        FROM UNNEST($1::bigint[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+                    $10::text[])
+             AS v (seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at, status, planned)";
+    let Some(earliest) = sessions.iter().map(|(.., session)| session.starts_at).min() else { return Ok(()) };
+    let taught_by = |trainer_id: &'_ str, session: &NewSession| {
+        session.changed.as_ref().map_or_else(|| trainer_id.to_owned(), |changed| changed.trainer_id.clone())
+    };
     let query = sqlx::query(SCHEDULE)
-        .bind(column(&sessions, |((place, _), session)| place << PLACE_BITS | i64::from(session.ordinal)))
-        .bind(column(&sessions, |(_, session)| session.id))
-        .bind(column(&sessions, |((_, window), _)| window.purchase_id))
-        .bind(column(&sessions, |((_, window), _)| window.trainer_id.as_str()))
-        .bind(column(&sessions, |(_, session)| i64::from(session.ordinal)))
-        .bind(column(&sessions, |(_, session)| session.local_date.to_string()))
-        .bind(column(&sessions, |(_, session)| second(session.starts_at)))
-        .bind(column(&sessions, |(_, session)| second(session.ends_at)));
+        .bind(column(sessions, |(place, .., session)| place << PLACE_BITS | i64::from(session.ordinal)))
+        .bind(column(sessions, |(.., session)| session.id))
+        .bind(column(sessions, |(_, purchase_id, ..)| *purchase_id))
+        .bind(column(sessions, |(_, _, trainer_id, session)| taught_by(trainer_id, session)))
+        .bind(column(sessions, |(.., session)| i64::from(session.ordinal)))
+        .bind(column(sessions, |(.., session)| session.local_date.to_string()))
+        .bind(column(sessions, |(.., session)| second(session.starts_at)))
+        .bind(column(sessions, |(.., session)| second(session.ends_at)))
+        .bind(column(sessions, |(.., session)| session.changed.as_ref().map(|changed| changed.status.name())))
+        .bind(column(sessions, |(.., session)| {
+            session.changed.as_ref().map(|changed| second(changed.planned_starts_at))
+        }));
     match query.execute(&mut *connection).await {
         Ok(_) => super::completion::note_scheduled(connection, earliest).await,
         Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the sessions of a purchase")),
