@@ -15,7 +15,7 @@ mod makeup;
 mod rules;
 
 pub use makeup::{MAKEUP_WEEKS_MAX, Makeup, makeup};
-pub use rules::{Asked, SessionRule, broken_rules};
+pub use rules::{Asked, SessionRule, broken_rules, can_teach, contradiction, room_in_week};
 
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -250,6 +250,39 @@ pub(crate) enum TrainersCommand {
     /// List trainers
     #[command(after_help = "Examples:\n  caravan trainers list\n  caravan trainers list --json > roster.jsonl")]
     List(ListArgs),
+    /// Note that a trainer is away, and find a way for each session that falls into it
+    #[command(after_help = "Examples:\n  \
+        caravan trainers leave trn_7 --from 2026-12-07 --until 2026-12-11 --plan\n  \
+        caravan trainers leave trn_7 --from 2026-12-07 --until 2026-12-11 --reason 'flu'\n  \
+        caravan trainers leave trn_7 --from 2027-02-01 --reason 'leaves the company'\n\n\
+        For each session somebody else who can teach it stands in; else it moves within its week to a time that the student \
+        offered; else another one is added at the end of the plan; else it is left to a person and listed as a conflict. \
+        --plan shows what would be done and changes nothing. Doing it again does what is left.")]
+    Leave(LeaveArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LeaveArgs {
+    /// The trainer's id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The first day, in the trainer's zone
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) from: Date,
+    /// The last day; for good without it
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) until: Option<Date>,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Why, for those who read it later
+    #[arg(long, value_name = "TEXT", required_unless_present = "plan")]
+    pub(crate) reason: Option<String>,
+    /// Who decides [default: the user who runs this]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,8 @@ use super::output::{List, Output, Row};
 
 mod change;
 
+pub(crate) use change::time_shown;
+
 /// Sessions read at once.
 const PAGE: usize = 1_000;
 

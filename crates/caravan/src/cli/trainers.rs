@@ -4,6 +4,7 @@ use std::path::Path;
 
 use caravan::app::App;
 use caravan::config::Settings;
+use caravan::life::conflicts::{Conflict, conflicts_of};
 use caravan::roster::{FILE_BYTES_MAX, Format, ImportError, LineFault, import_trainers, trainers_of};
 use caravan_domain::trainer::Trainer;
 use serde::Serialize;
@@ -14,6 +15,8 @@ use super::input;
 use super::output::{List, Output, Row, counted, or_dash, printable};
 use super::{existing, remark};
 
+mod leave;
+
 /// Trainers read at once.
 const PAGE: usize = 500;
 /// Faults that are told; the rest is counted.
@@ -23,6 +26,7 @@ pub(crate) async fn run(settings: &Settings, command: TrainersCommand, output: &
     match command {
         TrainersCommand::Import(args) => import(settings, args, output).await,
         TrainersCommand::List(args) => list(settings, args, output).await,
+        TrainersCommand::Leave(args) => leave::run(settings, args, output).await,
     }
 }
 
@@ -36,7 +40,32 @@ async fn import(settings: &Settings, args: ImportArgs, output: &mut Output) -> R
     app.ensure_topics().await?;
     let imported = import_trainers(&app.platform, &entries).await.map_err(|error| refused(&args.file, error))?;
     let all = counted(entries.len() as u64, "trainer", "trainers");
-    output.line(format!("{all}: {} new, {} changed, {} unchanged", imported.new, imported.changed, imported.unchanged))
+    output
+        .line(format!("{all}: {} new, {} changed, {} unchanged", imported.new, imported.changed, imported.unchanged))?;
+    if imported.changed == 0 {
+        return Ok(());
+    }
+    let ids: Vec<String> = entries.iter().filter_map(|entry| entry.content.trainer_id()).map(str::to_owned).collect();
+    let conflicts = conflicts_of(&app.platform, &ids).await.map_err(|error| Failure::work(error.to_string()))?;
+    tell_conflicts(&conflicts, output)
+}
+
+/// Lists the sessions that contradict the roster now.
+fn tell_conflicts(conflicts: &[Conflict], output: &mut Output) -> Result<(), Failure> {
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    let sessions = counted(conflicts.len() as u64, "session to come contradicts", "sessions to come contradict");
+    output.line(format!("{sessions} the roster now; they stand as they are until somebody decides:"))?;
+    for conflict in conflicts.iter().take(FAULTS_TOLD_MAX) {
+        let Conflict { session_id, trainer_id, student_id, starts_at, rule, .. } = conflict;
+        output.line(printable(&format!("  {session_id}  {starts_at}  {trainer_id} with {student_id}: {rule}")))?;
+    }
+    let left = conflicts.len().saturating_sub(FAULTS_TOLD_MAX);
+    if left > 0 {
+        output.line(format!("  ... and {left} more; `caravan audit` counts them all"))?;
+    }
+    output.line("see `caravan sessions move --help`, and for days off `caravan trainers leave --help`")
 }
 
 /// Tells the faults of a file one a line, and how the import ended.

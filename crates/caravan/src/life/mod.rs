@@ -16,6 +16,8 @@ use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
 use crate::workers::changing::{Known, Trainers};
 
+pub mod conflicts;
+pub mod leave;
 mod places;
 pub mod sessions;
 

@@ -93,6 +93,9 @@ pub trait Lists: Send + Sync {
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError>;
     /// The trainers with these ids and their versions, without calendars.
     async fn trainer_terms(&self, ids: &[String]) -> Result<Vec<(Trainer, i64)>, PlatformError>;
+    /// The purchases under way with sessions of these trainers': those allocated to them, and those of others in which they
+    /// teach, or taught, a session that was changed.
+    async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError>;
     /// The closures, by date.
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError>;
     /// The waitlist row of a purchase.

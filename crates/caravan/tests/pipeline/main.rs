@@ -10,6 +10,7 @@ mod clocks;
 mod dead_letters;
 mod ground;
 mod house;
+mod leaving;
 mod matching;
 mod noticing;
 mod once;

@@ -251,6 +251,16 @@ impl Lists for Handle {
         .await
     }
 
+    async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError> {
+        self.call("store.taught_by", |state| {
+            let theirs = |purchase: &Purchase| {
+                purchase.allocation.as_ref().is_some_and(|allocation| trainer_ids.contains(&allocation.trainer_id))
+            };
+            Ok(state.tables.purchases.values().map(|row| purchase_of(row)).filter(theirs).collect())
+        })
+        .await
+    }
+
     async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError> {
         self.call("store.session", |state| {
             let mut rows = state.tables.purchases.values().flat_map(|row| sessions_of(row));

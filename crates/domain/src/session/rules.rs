@@ -128,6 +128,27 @@ pub fn broken_rules(asked: &Asked<'_>) -> Vec<SessionRule> {
     SessionRule::ALL.into_iter().filter(|rule| !holds(*rule)).collect()
 }
 
+/// Whether a trainer could take a session if they had nothing else to do: every rule but those about time taken.
+pub fn can_teach(trainer: &Trainer, languages: &[String], course: &Course, at: &Occurrence) -> bool {
+    trainer.active && contradiction(trainer, languages, course, at).is_none()
+}
+
+/// The first rule that a session contradicts which its trainer has already: what the roster says of them was changed.
+pub fn contradiction(trainer: &Trainer, languages: &[String], course: &Course, at: &Occurrence) -> Option<SessionRule> {
+    if !teaches(trainer, course) {
+        return Some(SessionRule::Course);
+    }
+    if !speaks(trainer, languages) {
+        return Some(SessionRule::Language);
+    }
+    let Some(zone) = zone_named(&trainer.time_zone) else { return Some(SessionRule::Availability) };
+    if is_off(trainer, &zone, at) {
+        return Some(SessionRule::TimeOff);
+    }
+    let available = Availability::compile(&trainer.availability).covers_session(&zone, at.starts_at, at.ends_at);
+    (!available).then_some(SessionRule::Availability)
+}
+
 fn teaches(trainer: &Trainer, course: &Course) -> bool {
     let key = course.key();
     trainer.courses.iter().any(|taught| {
@@ -152,9 +173,19 @@ fn covers(from: Date, until: Date, date: Date) -> bool {
 
 /// Whether the ISO week it starts in, in the trainer's zone, has room for one more.
 fn has_room(asked: &Asked<'_>, zone: &TimeZone) -> bool {
-    let Some((monday, next)) = week_of(zone, asked.at.starts_at) else { return false };
-    let in_week = asked.trainer_calendar.starts().filter(|start| (monday..next).contains(start)).count();
-    (in_week as u64) < u64::from(asked.trainer.max_sessions_per_week)
+    room(asked.trainer, asked.trainer_calendar, zone, asked.at.starts_at).is_some_and(|(_, room)| room > 0)
+}
+
+/// How many sessions more a trainer takes in the ISO week of an instant, in their zone, and when that week begins (Unix
+/// seconds). `None` if their zone is not known.
+pub fn room_in_week(trainer: &Trainer, calendar: &Calendar, at: Timestamp) -> Option<(i64, u32)> {
+    room(trainer, calendar, &zone_named(&trainer.time_zone)?, at)
+}
+
+fn room(trainer: &Trainer, calendar: &Calendar, zone: &TimeZone, at: Timestamp) -> Option<(i64, u32)> {
+    let (monday, next) = week_of(zone, at)?;
+    let in_week = calendar.starts().filter(|start| (monday..next).contains(start)).count();
+    Some((monday, trainer.max_sessions_per_week.saturating_sub(in_week as u32)))
 }
 
 /// The instants between which the ISO week of an instant lies, in Unix seconds.

@@ -84,7 +84,7 @@ async fn zone_of(platform: &caravan::platform::Platform, id: Uuid) -> String {
 }
 
 /// Such as `tue 2026-12-01 17:00 (Asia/Kolkata)`.
-fn time_shown(at: Timestamp, zone_name: &str) -> String {
+pub(crate) fn time_shown(at: Timestamp, zone_name: &str) -> String {
     match zone_named(zone_name) {
         Some(zone) => {
             format!("{} ({zone_name})", at.to_zoned(zone).strftime("%a %Y-%m-%d %H:%M").to_string().to_lowercase())

@@ -100,6 +100,19 @@ impl Lists for EmbeddedStore {
         self.terms(sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids))).await
     }
 
+    async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError> {
+        let sql = format!(
+            "SELECT {PURCHASE_COLUMNS} FROM (SELECT seq >> 16 AS place FROM allocations
+                                             WHERE trainer_id IN (SELECT value FROM json_each(?1)) AND status = 'active'
+                                             UNION SELECT seq >> 16 FROM session_changes
+                                             WHERE trainer_id IN (SELECT value FROM json_each(?1))) AS o
+             CROSS JOIN {PURCHASE_TABLES}
+             WHERE p.seq = o.place AND a.id IS NOT NULL AND p.status IN ('allocated', 'scheduled') ORDER BY p.seq"
+        );
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(json_list(trainer_ids))).await?;
+        found.iter().map(|row| Ok(rows::purchase(row)?.1)).collect()
+    }
+
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         let mut connection = self.reader().await?;
         closures(&mut connection).await

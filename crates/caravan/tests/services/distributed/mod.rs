@@ -22,6 +22,8 @@ mod changing;
 mod clocks;
 #[path = "../../pipeline/dead_letters.rs"]
 mod dead_letters;
+#[path = "../../pipeline/leaving.rs"]
+mod leaving;
 #[path = "../../pipeline/noticing.rs"]
 mod noticing;
 #[path = "../../pipeline/once.rs"]

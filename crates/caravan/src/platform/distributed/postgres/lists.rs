@@ -108,6 +108,17 @@ impl Lists for PostgresStore {
         self.terms(sqlx::query(AssertSqlSafe(sql)).bind(ids)).await
     }
 
+    async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError> {
+        let sql = format!(
+            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES}
+             WHERE p.seq IN (SELECT seq >> 16 FROM allocations WHERE trainer_id = ANY($1) AND status = 'active'
+                             UNION SELECT seq >> 16 FROM session_changes WHERE trainer_id = ANY($1))
+               AND a.id IS NOT NULL AND p.status IN ('allocated', 'scheduled') ORDER BY p.seq"
+        );
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(trainer_ids)).await?;
+        found.iter().map(|row| Ok(rows::purchase(row)?.1)).collect()
+    }
+
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         let mut connection = self.pool.acquire().await.map_err(platform_error)?;
         closures(&mut connection).await

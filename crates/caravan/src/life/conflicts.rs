@@ -1,0 +1,83 @@
+//! Sessions to come that contradict what the roster says of their trainers now. They are listed, never moved.
+
+use std::collections::HashMap;
+
+use caravan_domain::ids::session_id;
+use caravan_domain::session::{SessionRule, SessionStatus, contradiction};
+use caravan_domain::trainer::Trainer;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::ChangeError;
+use crate::platform::Platform;
+use crate::platform::rows::Purchase;
+use crate::workers::window::{schedule, sessions_of};
+
+/// Trainers whose purchases are read at once.
+const TRAINERS_READ_MAX: usize = 50;
+
+/// A session that contradicts the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The session.
+    pub session_id: Uuid,
+    /// Whose plan it is of.
+    pub purchase_id: Uuid,
+    /// Who teaches it.
+    pub trainer_id: String,
+    /// Who is taught.
+    pub student_id: String,
+    /// The student's zone.
+    pub time_zone: String,
+    /// When it starts.
+    pub starts_at: Timestamp,
+    /// The first rule it contradicts.
+    pub rule: SessionRule,
+}
+
+/// What contradicts the roster of what these trainers have still to teach, by start.
+///
+/// # Errors
+/// If the store can't be read, or a purchase can't be understood.
+pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result<Vec<Conflict>, ChangeError> {
+    let now = platform.clock.now();
+    let mut found = Vec::new();
+    for ids in trainer_ids.chunks(TRAINERS_READ_MAX) {
+        let terms = platform.store.trainer_terms(ids).await?;
+        let trainers: HashMap<String, Trainer> =
+            terms.into_iter().map(|(trainer, _)| (trainer.trainer_id.clone(), trainer)).collect();
+        for purchase in platform.store.taught_by(ids).await? {
+            found.extend(of_purchase(&purchase, &trainers, now)?);
+        }
+    }
+    found.sort_by_key(|conflict| (conflict.starts_at, conflict.session_id));
+    Ok(found)
+}
+
+fn of_purchase(
+    purchase: &Purchase,
+    trainers: &HashMap<String, Trainer>,
+    now: Timestamp,
+) -> Result<Vec<Conflict>, ChangeError> {
+    let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
+    let zone = schedule(purchase, allocation)?.zone;
+    let student = &purchase.confirmation.student;
+    let conflict = |session: &caravan_domain::session::Standing| {
+        let trainer = trainers.get(&session.state.trainer_id)?;
+        let at = session.occurrence(&zone);
+        let rule = contradiction(trainer, &student.languages, &purchase.confirmation.course, &at)?;
+        Some(Conflict {
+            session_id: session_id(purchase.id, session.planned.ordinal),
+            purchase_id: purchase.id,
+            trainer_id: trainer.trainer_id.clone(),
+            student_id: student.id.clone(),
+            time_zone: student.time_zone.clone(),
+            starts_at: session.state.starts_at,
+            rule,
+        })
+    };
+    let to_come = |session: &&caravan_domain::session::Standing| {
+        session.state.status == SessionStatus::Scheduled && session.state.starts_at > now
+    };
+    Ok(sessions_of(purchase)?.iter().filter(to_come).filter_map(conflict).collect())
+}
