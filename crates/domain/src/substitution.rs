@@ -31,6 +31,9 @@ pub fn assigned(vacancies: &[Vacancy], room: &HashMap<Place, u32>) -> Vec<Option
     let mut plans: Vec<usize> = vacancies.iter().map(|vacancy| vacancy.plan).collect();
     plans.sort_unstable();
     plans.dedup();
+    // A long plan has the most to lose.
+    let length = |plan: &usize| vacancies.iter().filter(|vacancy| vacancy.plan == *plan).count();
+    plans.sort_by_key(|plan| std::cmp::Reverse(length(plan)));
     plans.into_iter().for_each(|plan| assignment.give_whole(plan));
     for vacancy in 0..vacancies.len() {
         if assignment.of[vacancy].is_none() {

@@ -86,7 +86,7 @@ async fn each_session_gets_the_smallest_change_that_suits() {
     ];
     assert_eq!(statuses, expected);
     let report = house.audited().await;
-    assert_eq!(report.conflicts.violations(), 0);
+    assert_eq!(report.conflicts.broken, 0);
     house.nothing_is_left_over(&[]).await;
 
     house.set_clock("2027-01-10T10:00:00Z");
@@ -152,12 +152,12 @@ async fn what_nobody_can_take_is_left_to_a_person_and_listed() {
     let found = conflicts_of(&house.platform, &["trn_1".to_owned()]).await.unwrap();
     let rules: Vec<&str> = found.iter().map(|conflict| conflict.rule.name()).collect();
     assert_eq!(rules, ["time-off", "time-off"]);
-    assert_eq!(house.audited().await.conflicts.violations(), 2);
+    assert_eq!(house.audited().await.conflicts.broken, 2);
     // Once somebody is there, the same command does what is left.
     house.employ(&[on("trn_2", &["tue", "thu"], json!({}))]).await;
     house.run().await;
     assert_eq!(told(&apply(&house.platform, &gone).await.unwrap()), ["pay_1 5: trn_2", "pay_1 6: trn_2"]);
     house.run().await;
-    assert_eq!(house.audited().await.conflicts.violations(), 0);
+    assert_eq!(house.audited().await.conflicts.broken, 0);
     house.nothing_is_left_over(&[]).await;
 }
