@@ -11,11 +11,13 @@ use uuid::Uuid;
 
 mod purchases;
 mod sessions;
+mod watching;
 
 pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
+pub(crate) use watching::StuckArgs;
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
@@ -163,6 +165,15 @@ pub(crate) enum Command {
     /// The calendar
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// What is paid and not fulfilled: since when, why, and what to do
+    #[command(after_help = "Examples:\n  \
+        caravan stuck\n  \
+        caravan stuck --older-than 2d\n  \
+        caravan stuck --json --limit 100\n\n\
+        Oldest first: purchases nobody has looked at for five minutes, those on the waitlist with what stands in the way, \
+        those without sessions, those the cron should have extended, and payments that were set aside and never became a \
+        purchase.")]
+    Stuck(StuckArgs),
     /// Consumer groups: how far each is, and moving one by hand
     #[command(
         args_conflicts_with_subcommands = true,

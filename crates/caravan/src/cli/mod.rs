@@ -27,6 +27,7 @@ mod purchases;
 mod receipt;
 mod run;
 mod sessions;
+mod stuck;
 mod topics;
 mod trainers;
 
@@ -99,6 +100,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Closures(command) => closures::run(settings, command, output).await,
         Command::Purchases(command) => purchases::run(settings, command, output).await,
         Command::Sessions(command) => sessions::run(settings, command, output).await,
+        Command::Stuck(args) => stuck::run(settings, args, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
         Command::Audit(args) => audit::run(settings, args, output).await,

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::TopicPartition;
 use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use super::stuck::LatePurchase;
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -266,6 +267,39 @@ pub(super) fn dead_letter(columns: DeadLetterColumns) -> Result<DeadLetter, Plat
         failed_at: parsed("failed_at", &columns.failed_at)?,
         redriven_at: optional("redriven_at", columns.redriven_at)?,
         repaired: columns.repaired,
+    })
+}
+
+/// A purchase that is not where it should be.
+#[derive(FromRow)]
+pub(super) struct LateColumns {
+    seq: i64,
+    since: String,
+    id: String,
+    payment_id: String,
+    student_id: String,
+    subject: String,
+    level: String,
+    status: String,
+    horizon: Option<String>,
+    receipt: Option<String>,
+    letter: Option<i64>,
+}
+
+/// A purchase that is not where it should be.
+pub(super) fn late_purchase(columns: LateColumns) -> Result<LatePurchase, PlatformError> {
+    Ok(LatePurchase {
+        place: columns.seq,
+        since: parsed("since", &columns.since)?,
+        id: parsed("purchase id", &columns.id)?,
+        payment_id: columns.payment_id,
+        student_id: columns.student_id,
+        subject: columns.subject,
+        level: columns.level,
+        status: parsed("purchase status", &columns.status)?,
+        horizon: optional("horizon", columns.horizon)?,
+        receipt: columns.receipt,
+        dead_letter: columns.letter,
     })
 }
 

@@ -17,6 +17,7 @@ use super::rows::{
     Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
     Session, SessionFilter, Totals, TrainerRow, Waiting,
 };
+use super::stuck::{LateBounds, LateCursor, LatePurchase};
 use super::transaction::{CommitError, Transaction};
 
 /// What a worker may read. Each call answers for many at once, in one round trip or a few.
@@ -98,6 +99,13 @@ pub trait Lists: Send + Sync {
     async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError>;
     /// The closures, by date.
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError>;
+    /// Purchases that are not where they should be by then, those first that are late for longest: those behind `after`.
+    async fn late_purchases(
+        &self,
+        bounds: &LateBounds,
+        after: Option<LateCursor>,
+        limit: usize,
+    ) -> Result<Vec<LatePurchase>, PlatformError>;
     /// The waitlist row of a purchase.
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError>;
     /// The receipt of a purchase's active allocation, as JSON.

@@ -164,3 +164,23 @@ fn nothing_is_coloured_that_is_not_on_a_terminal() {
         assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{args:?}");
     }
 }
+
+#[test]
+fn what_is_stuck_is_told_with_what_to_do() {
+    let place = Place::new();
+    assert!(place.run(&["stuck"]).err.contains("nothing can be stuck"));
+    let place = Place::with_examples();
+    let found = place.run(&["stuck", "--json"]).json_lines();
+    let causes: Vec<_> = found.iter().map(|row| row["cause"].as_str().unwrap()).collect();
+    assert_eq!(causes.iter().filter(|cause| **cause == "waitlisted").count(), 1, "{found:?}");
+    assert_eq!(causes.iter().filter(|cause| **cause == "dead-letter").count(), 2, "{found:?}");
+    assert!(found.is_sorted_by_key(|row| row["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()));
+    for field in ["purchase_id", "payment_id", "student_id", "since", "age_seconds", "cause", "detail", "next"] {
+        assert!(found.iter().all(|row| row.get(field).is_some()), "they have no {field}");
+    }
+    assert_eq!(place.run(&["stuck", "--json", "--limit", "1"]).json_lines(), found[..1]);
+    assert_eq!(place.run(&["stuck", "--older-than", "1d"]).ok(), "nothing is stuck\n");
+    assert!(place.run(&["stuck", "--older-than", "soon"]).failed(2).contains("a duration such as 30m, 2h or 3d"));
+    let shown = place.run(&["stuck"]).ok();
+    assert!(shown.contains("nobody teaches") && shown.contains("caravan dead-letters redrive"), "{shown}");
+}

@@ -17,6 +17,7 @@ mod purchases;
 mod roster;
 #[path = "../support/services.rs"]
 mod services;
+mod stuck;
 mod topologies;
 mod waitlist;
 mod windows;
@@ -75,6 +76,7 @@ macro_rules! conformance {
             roster::an_import_is_an_upsert_by_version;
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;
+            stuck::those_late_for_longest_come_first_a_page_at_a_time;
             waitlist::the_first_time_stands_and_the_rest_is_the_latest;
             waitlist::those_below_a_version_come_oldest_first;
             windows::sessions_stand_where_the_window_was_extended;

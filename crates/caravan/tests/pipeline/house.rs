@@ -133,6 +133,11 @@ impl House {
         })
     }
 
+    /// Runs only these workers until nothing is left for them.
+    pub(crate) async fn run_only(&self, workers: &[WorkerKind]) {
+        self.run_work(self.work(workers)).await;
+    }
+
     /// Runs with other workers than the usual ones.
     pub(crate) async fn run_with(&self, workers: Vec<Box<dyn Worker>>) -> Arc<Stats> {
         let work = Work { workers, ..self.work(&WorkerKind::ALL) };

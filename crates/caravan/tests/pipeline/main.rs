@@ -18,6 +18,7 @@ mod records;
 mod retention;
 mod sample;
 mod skipping;
+mod stuck;
 mod summer_time;
 mod until_idle;
 mod waiting;

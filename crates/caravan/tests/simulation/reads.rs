@@ -10,6 +10,7 @@ use caravan::platform::rows::{
     RosterChanges, Session, SessionFilter, Totals, TrainerRow, Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
+use caravan::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::Topic;
 use caravan_domain::purchase::{PurchaseStatus, folded};
@@ -305,6 +306,15 @@ impl Lists for Handle {
 
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         self.call("store.closures", |state| Ok(state.tables.closures.to_vec())).await
+    }
+
+    async fn late_purchases(
+        &self,
+        _bounds: &LateBounds,
+        _after: Option<LateCursor>,
+        _limit: usize,
+    ) -> Result<Vec<LatePurchase>, PlatformError> {
+        Ok(Vec::new())
     }
 
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {

@@ -28,7 +28,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 pub use calendar::{BLOCK_WEEKS, CELL_SECONDS, Calendar, ReservedTime, WEEK_CELLS, reserved_time};
-pub use receipt::{JudgedTrainer, NEXT_BEST_MAX, Receipt, Rule, Terms};
+pub use receipt::{JudgedTrainer, NEXT_BEST_MAX, Obstacle, Receipt, Rule, Terms};
 pub use roster::Roster;
 pub use share::{SHARE_PER_SESSION, increment as share_increment};
 

@@ -17,6 +17,7 @@ use crate::platform::rows::{
     SessionFilter, Totals, Waiting,
 };
 use crate::platform::store::Lists;
+use crate::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 
 /// Further than any zone's local date is from the UTC date of the same instant, in days.
 const ZONE_DAYS_MAX: i64 = 2;
@@ -116,6 +117,15 @@ impl Lists for EmbeddedStore {
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         let mut connection = self.reader().await?;
         closures(&mut connection).await
+    }
+
+    async fn late_purchases(
+        &self,
+        bounds: &LateBounds,
+        after: Option<LateCursor>,
+        limit: usize,
+    ) -> Result<Vec<LatePurchase>, PlatformError> {
+        self.late(bounds, after, limit).await
     }
 
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {

@@ -31,6 +31,7 @@ mod rows;
 mod schema;
 mod sqlite;
 mod store;
+mod stuck;
 mod writer;
 
 pub use super::rows::SchemaVersion;

@@ -34,6 +34,8 @@ mod records;
 mod retention;
 #[path = "../../pipeline/skipping.rs"]
 mod skipping;
+#[path = "../../pipeline/stuck.rs"]
+mod stuck;
 #[path = "../../pipeline/summer_time.rs"]
 mod summer_time;
 #[path = "../../pipeline/until_idle.rs"]

@@ -22,6 +22,7 @@ use crate::platform::rows::{
     SessionFilter, Totals, Waiting,
 };
 use crate::platform::store::Lists;
+use crate::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 
 /// Further than any zone's local date is from the UTC date of the same instant, in days.
 const ZONE_DAYS_MAX: i64 = 2;
@@ -122,6 +123,15 @@ impl Lists for PostgresStore {
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         let mut connection = self.pool.acquire().await.map_err(platform_error)?;
         closures(&mut connection).await
+    }
+
+    async fn late_purchases(
+        &self,
+        bounds: &LateBounds,
+        after: Option<LateCursor>,
+        limit: usize,
+    ) -> Result<Vec<LatePurchase>, PlatformError> {
+        self.late(bounds, after, limit).await
     }
 
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {

@@ -25,6 +25,7 @@ mod presence;
 mod reads;
 mod rows;
 mod schema;
+mod stuck;
 
 /// How time is reserved.
 pub use commit::RESERVE;
