@@ -14,6 +14,7 @@ pub mod life;
 pub mod payments;
 pub mod platform;
 pub mod progress;
+pub mod reconcile;
 pub mod redrive;
 pub mod roster;
 pub mod sample;

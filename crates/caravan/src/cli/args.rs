@@ -17,7 +17,7 @@ pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, Pu
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
-pub(crate) use watching::StuckArgs;
+pub(crate) use watching::{ReconcileArgs, StuckArgs};
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
@@ -174,6 +174,14 @@ pub(crate) enum Command {
         those without sessions, those the cron should have extended, and payments that were set aside and never became a \
         purchase.")]
     Stuck(StuckArgs),
+    /// Compare the payments a shop lists with what is recorded
+    #[command(after_help = "Examples:\n  \
+        caravan reconcile payments.csv\n  \
+        caravan reconcile november.csv --since 2026-11-01 --until 2026-11-30\n  \
+        payments-export | caravan reconcile - --json\n\n\
+        Exit status 1 if a payment never arrived, was set aside or differs, or a purchase is not listed; 2 if the file \
+        can't be read.")]
+    Reconcile(ReconcileArgs),
     /// Consumer groups: how far each is, and moving one by hand
     #[command(
         args_conflicts_with_subcommands = true,

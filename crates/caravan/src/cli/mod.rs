@@ -25,6 +25,7 @@ mod person;
 mod progress;
 mod purchases;
 mod receipt;
+mod reconcile;
 mod run;
 mod sessions;
 mod stuck;
@@ -101,6 +102,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Purchases(command) => purchases::run(settings, command, output).await,
         Command::Sessions(command) => sessions::run(settings, command, output).await,
         Command::Stuck(args) => stuck::run(settings, args, output).await,
+        Command::Reconcile(args) => reconcile::run(settings, args, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
         Command::Audit(args) => audit::run(settings, args, output).await,

@@ -184,3 +184,36 @@ fn what_is_stuck_is_told_with_what_to_do() {
     let shown = place.run(&["stuck"]).ok();
     assert!(shown.contains("nobody teaches") && shown.contains("caravan dead-letters redrive"), "{shown}");
 }
+
+#[test]
+fn a_shops_list_is_compared_with_what_is_recorded() {
+    let place = Place::with_examples();
+    let asha = "payment_id,amount_minor\npay_ex_01,1\npay_none,5\n";
+    place.write("list.csv", asha);
+    let ran = place.run(&["reconcile", "list.csv", "--json"]);
+    let rows: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&rows[0]["state"], &rows[1]["state"]), (&json!("differs"), &json!("missing")));
+    assert_eq!((&rows[2]["listed"], &rows[2]["missing"], rows.len()), (&json!(2), &json!(1), 3));
+    assert_eq!(ran.failed(1), "");
+    let shown = place.run(&["reconcile", "list.csv", "--since", "2020-01-01"]);
+    assert!(
+        shown.out.contains(
+            "2 payments listed: 0 recorded, 1 differ, 0 set aside, 1 never arrived, 12 recorded and not listed"
+        ),
+        "{}",
+        shown.out
+    );
+    let agrees = place.fed(b"pay_ex_01\n", &["reconcile", "-"]).ok();
+    assert!(agrees.starts_with("shop and database say the same\n1 payment listed: 1 recorded"), "{agrees}");
+
+    place.write("broken.csv", "payment_id,amount_minor\npay_ex_01,12.50\n");
+    assert!(place.run(&["reconcile", "broken.csv"]).failed(2).contains("broken.csv: line 2: amount_minor must be"));
+    assert!(place.run(&["reconcile", "absent.csv"]).failed(2).contains("absent.csv"));
+    assert!(
+        place
+            .run(&["reconcile", "list.csv", "--since", "2026-02-01", "--until", "2026-01-01"])
+            .failed(2)
+            .contains("is after")
+    );
+    assert!(place.run(&["--data", "absent", "reconcile", "list.csv"]).failed(1).contains("no database"));
+}

@@ -14,6 +14,7 @@ mod leaving;
 mod matching;
 mod noticing;
 mod once;
+mod reconciling;
 mod records;
 mod retention;
 mod sample;

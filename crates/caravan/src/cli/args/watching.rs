@@ -1,9 +1,12 @@
-//! `caravan stuck`
+//! `caravan stuck` and `caravan reconcile`
+
+use std::path::PathBuf;
 
 use clap::Args;
 use jiff::SignedDuration;
+use jiff::civil::Date;
 
-use super::ListArgs;
+use super::{ListArgs, date};
 use crate::cli::stuck::duration;
 
 #[derive(Args, Debug)]
@@ -13,4 +16,20 @@ pub(crate) struct StuckArgs {
     pub(crate) older_than: Option<SignedDuration>,
     #[command(flatten)]
     pub(crate) list: ListArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReconcileArgs {
+    /// What the shop lists: CSV whose header names payment_id (and item, amount_minor, currency, paid_at), JSON lines with the same fields, or an id a line; - for standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+    /// Also name purchases confirmed on this date (UTC) or later that the shop does not list
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) since: Option<Date>,
+    /// Also name purchases confirmed on this date (UTC) or before that the shop does not list
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) until: Option<Date>,
+    /// One JSON object a line: each payment, and at the end how many there are of each kind
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -28,6 +28,8 @@ mod leaving;
 mod noticing;
 #[path = "../../pipeline/once.rs"]
 mod once;
+#[path = "../../pipeline/reconciling.rs"]
+mod reconciling;
 #[path = "../../pipeline/records.rs"]
 mod records;
 #[path = "../../pipeline/retention.rs"]
