@@ -17,13 +17,14 @@ pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, Pu
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
-pub(crate) use watching::{ReconcileArgs, StuckArgs};
+pub(crate) use watching::{ReconcileArgs, StuckArgs, TimeDataCommand};
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
 #[command(
     name = "caravan",
     version,
+    long_version = version_with_time_data(),
     about = "Payments in, lessons in calendars out.",
     long_about = "Caravan takes what happens after a customer has paid: it records the purchase, finds a trainer whose \
                   calendar fits the whole plan, puts the sessions in the calendar, and can prove each step.",
@@ -44,6 +45,14 @@ pub(crate) struct Cli {
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The version, and that of the time zone data in the program.
+fn version_with_time_data() -> &'static str {
+    static TOLD: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        format!("{}\ntime zone data {}", env!("CARGO_PKG_VERSION"), caravan::time_data::bundled())
+    });
+    &TOLD
 }
 
 /// Options of every command.
@@ -182,6 +191,9 @@ pub(crate) enum Command {
         Exit status 1 if a payment never arrived, was set aside or differs, or a purchase is not listed; 2 if the file \
         can't be read.")]
     Reconcile(ReconcileArgs),
+    /// Time zone data: which version plans were laid out with, and what this program's would move
+    #[command(subcommand)]
+    TimeData(TimeDataCommand),
     /// Consumer groups: how far each is, and moving one by hand
     #[command(
         args_conflicts_with_subcommands = true,

@@ -29,6 +29,7 @@ mod reconcile;
 mod run;
 mod sessions;
 mod stuck;
+mod time_data;
 mod topics;
 mod trainers;
 
@@ -103,6 +104,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Sessions(command) => sessions::run(settings, command, output).await,
         Command::Stuck(args) => stuck::run(settings, args, output).await,
         Command::Reconcile(args) => reconcile::run(settings, args, output).await,
+        Command::TimeData(command) => time_data::run(settings, command, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
         Command::Audit(args) => audit::run(settings, args, output).await,

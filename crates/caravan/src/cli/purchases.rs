@@ -14,7 +14,7 @@ use super::args::{
 use super::failure::Failure;
 use super::input::{Chunk, LINE_BYTES_MAX, Lines};
 use super::output::{List, Output, Row, counted, or_dash, printable};
-use super::{existing, person, progress, receipt, sessions};
+use super::{existing, person, progress, receipt, sessions, time_data};
 use caravan::platform::log::NewRecord;
 
 /// Purchases read at once.
@@ -128,6 +128,7 @@ async fn cancel(settings: &Settings, args: PurchaseCancelArgs, output: &mut Outp
     };
     let reason = person::text_of(args.reason, "--reason")?;
     let actor = person::actor(args.by)?;
+    time_data::settled(&app).await?;
     let id = purchase_id(&args.id);
     match cancel::cancel(&app.platform, id, &Request { from: args.from, actor, reason }).await {
         Ok(Cancelled::Before) => output.line(format!("purchase {id} was called off before; nothing has changed")),

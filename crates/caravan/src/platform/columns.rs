@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TimeData, TrainerRow};
 use super::stuck::LatePurchase;
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
@@ -301,6 +301,11 @@ pub(super) fn late_purchase(columns: LateColumns) -> Result<LatePurchase, Platfo
         receipt: columns.receipt,
         dead_letter: columns.letter,
     })
+}
+
+/// With which time zone data plans were compared: its version and when.
+pub(super) fn time_data((version, noted_at): (String, String)) -> Result<TimeData, PlatformError> {
+    Ok(TimeData { version, noted_at: parsed("noted_at", &noted_at)? })
 }
 
 /// A group's position.

@@ -15,7 +15,7 @@ use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
     Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
-    Session, SessionFilter, Totals, TrainerRow, Waiting,
+    Session, SessionFilter, TimeData, Totals, TrainerRow, Waiting,
 };
 use super::stuck::{LateBounds, LateCursor, LatePurchase};
 use super::transaction::{CommitError, Transaction};
@@ -83,6 +83,8 @@ pub trait Lists: Send + Sync {
     ) -> Result<Vec<Session>, PlatformError>;
     /// The session with this id, if it stands in the calendar. There is no index for it: it is looked for.
     async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError>;
+    /// The sessions of these purchases that stand in the calendar, in no particular order.
+    async fn sessions_of(&self, purchase_ids: &[Uuid]) -> Result<Vec<Session>, PlatformError>;
     /// Dead letters by id; the cursor is the id.
     async fn list_dead_letters(
         &self,
@@ -178,6 +180,11 @@ pub trait Store: Reads + Lists {
     async fn begin_epoch(&self) -> Result<bool, PlatformError> {
         Ok(false)
     }
+    /// With which time zone data the plans under way were last compared; `None` if they never were.
+    async fn time_data(&self) -> Result<Option<TimeData>, PlatformError>;
+    /// Notes that plans were compared with the data of this `version`; `seen` is what was noted before that. False if
+    /// another process has noted something meanwhile.
+    async fn note_time_data(&self, seen: Option<&str>, version: &str, at: Timestamp) -> Result<bool, PlatformError>;
     /// Whether a transaction can be written now; tells failures of the store from those of a record.
     async fn probe(&self) -> Result<(), PlatformError>;
 }

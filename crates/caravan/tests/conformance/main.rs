@@ -18,6 +18,7 @@ mod roster;
 #[path = "../support/services.rs"]
 mod services;
 mod stuck;
+mod time_data;
 mod topologies;
 mod waitlist;
 mod windows;
@@ -77,6 +78,8 @@ macro_rules! conformance {
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;
             stuck::those_late_for_longest_come_first_a_page_at_a_time;
+            time_data::its_version_is_noted_by_who_knows_the_one_before;
+            time_data::sessions_of_purchases_are_read_at_once;
             waitlist::the_first_time_stands_and_the_rest_is_the_latest;
             waitlist::those_below_a_version_come_oldest_first;
             windows::sessions_stand_where_the_window_was_extended;

@@ -21,6 +21,7 @@ mod sample;
 mod skipping;
 mod stuck;
 mod summer_time;
+mod time_data;
 mod until_idle;
 mod waiting;
 mod windows;

@@ -1,8 +1,8 @@
-//! `caravan stuck` and `caravan reconcile`
+//! `caravan stuck`, `caravan reconcile` and `caravan time-data`
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
@@ -32,4 +32,15 @@ pub(crate) struct ReconcileArgs {
     /// One JSON object a line: each payment, and at the end how many there are of each kind
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TimeDataCommand {
+    /// List the versions, and the sessions to come that this program's data would move
+    #[command(after_help = "Examples:\n  \
+        caravan time-data list\n  \
+        caravan time-data list --json\n\n\
+        Sessions keep their local time. Where a government has changed its clocks, other time zone data gives that time another \
+        instant than the one reserved; then `caravan run` refuses to start, and nothing changes.")]
+    List(ListArgs),
 }

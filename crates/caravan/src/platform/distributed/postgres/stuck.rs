@@ -10,14 +10,17 @@ use crate::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 /// Who waits is known to the waitlist. For the rest purchases are walked once, as the cron does: an index on their status
 /// would be written thrice for each of them and keep updates from staying on their page, and horizons have none either.
 const SQL: &str = "
-    WITH late AS (
-        SELECT p.seq, p.created_at AS since FROM purchases p WHERE p.status = 'created' AND p.created_at <= $1::timestamptz
-        UNION ALL SELECT p.seq, coalesce(a.allocated_at, p.created_at) FROM purchases p
-             LEFT JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active'
-        WHERE p.status = 'allocated' AND coalesce(a.allocated_at, p.created_at) <= $1::timestamptz
-        UNION ALL SELECT p.seq, (p.horizon + (1 - $5::int))::timestamp AT TIME ZONE 'UTC' FROM purchases p
-        WHERE p.status = 'scheduled' AND p.horizon < greatest($4::date, p.start_date) + $5::int AND $4::date IS NOT NULL
-          AND (p.horizon + (1 - $5::int))::timestamp AT TIME ZONE 'UTC' <= $3::timestamptz
+    WITH in_hand AS (
+        SELECT p.seq, p.status, p.horizon, p.start_date, CASE p.status WHEN 'created' THEN p.created_at
+                 WHEN 'allocated' THEN coalesce((SELECT a.allocated_at FROM allocations a
+                      WHERE a.seq >> 16 = p.seq AND a.status = 'active'), p.created_at)
+                 ELSE (p.horizon + (1 - $5::int))::timestamp AT TIME ZONE 'UTC' END AS since
+        FROM purchases p WHERE p.status IN ('created', 'allocated', 'scheduled')),
+    late AS (
+        SELECT seq, since FROM in_hand
+        WHERE status IN ('created', 'allocated') AND since <= $1::timestamptz
+           OR status = 'scheduled' AND since <= $3::timestamptz AND $4::date IS NOT NULL
+              AND horizon < greatest($4::date, start_date) + $5::int
         UNION ALL SELECT p.seq, w.waitlisted_at FROM waitlist w JOIN purchases p ON p.id = w.purchase_id
         WHERE w.waitlisted_at <= $2::timestamptz AND p.status = 'waitlisted'),
     page AS (SELECT seq, since FROM late WHERE $6::text IS NULL OR (since, seq) > ($6::timestamptz, $7::bigint)
