@@ -53,6 +53,35 @@ pub(crate) const DAMAGES: &[Damage] = &[
         breaks: &[NoDoubleBooking, Occurrences],
     },
     Damage {
+        what: "nobody knows where the plan had a session that was moved",
+        find: "SELECT s.id, s.id FROM sessions s WHERE s.planned_starts_at IS NOT NULL",
+        statements: &["UPDATE sessions SET planned_starts_at = NULL WHERE id = ?1"],
+        breaks: &[Occurrences],
+    },
+    Damage {
+        what: "a session that was moved is with somebody else",
+        find: "SELECT s.id, s.id FROM sessions s WHERE s.planned_starts_at IS NOT NULL",
+        statements: &["UPDATE sessions SET trainer_id = 'trn_nobody' WHERE id = ?1"],
+        breaks: &[Once],
+    },
+    Damage {
+        what: "a session was moved to where its trainer was not available",
+        find: "SELECT p.id, a.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16
+               JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'",
+        statements: &["UPDATE session_changes SET terms = replace(terms, '21:00', '09:00')
+                       WHERE seq >> 16 = (SELECT seq FROM purchases WHERE id = ?1)"],
+        breaks: &[WholePlanFits],
+    },
+    Damage {
+        what: "no event tells of a change",
+        find: "SELECT p.id, p.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16",
+        statements: &[
+            "UPDATE session_changes SET revision = revision + 100 WHERE seq >> 16 = (SELECT seq FROM purchases WHERE id = ?1)",
+            "UPDATE purchase_changes SET revision = revision + 100 WHERE purchase = (SELECT seq FROM purchases WHERE id = ?1)",
+        ],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
         what: "a session in the middle is gone",
         find: "SELECT s.id, t.id, p.id FROM {UNDER_WAY} p JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 2
                JOIN sessions t ON t.purchase_id = p.id AND t.ordinal = 3",

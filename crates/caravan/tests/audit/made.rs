@@ -1,5 +1,5 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
-//! weeks later again; then one plan is called off.
+//! weeks later again; then one plan is called off, and a session of another is moved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan::cancel;
 use caravan::engine::{Policy, Stats, Stop};
+use caravan::life::sessions::{self, Act, When};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::log::NewRecord;
+use caravan::platform::rows::SessionFilter;
 use caravan::platform::transaction::{Effects, TrainerEdit, Transaction};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
@@ -26,6 +28,8 @@ pub(crate) const LATER: &str = "2027-01-11T10:00:00Z";
 const PURCHASES: usize = 30;
 /// The payment of the plan that is called off: some of its sessions were held.
 const CALLED_OFF: &str = "pay_4";
+/// The payment of the plan of which a session is moved.
+const MOVED: &str = "pay_8";
 /// Longer than that, so that what happened is still told by the log.
 const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
 
@@ -137,6 +141,22 @@ async fn call_off(platform: &Platform) {
     cancel::cancel(platform, purchase_id(CALLED_OFF, None), &request).await.unwrap();
 }
 
+/// One session to come is moved.
+async fn move_one(platform: &Platform) {
+    let filter = SessionFilter { purchase_id: Some(purchase_id(MOVED, None)), ..SessionFilter::default() };
+    let sessions = platform.store.list_sessions(&filter, None, 100).await.unwrap();
+    let session = sessions.iter().find(|session| session.starts_at > platform.clock.now()).unwrap();
+    let evening = session.local_date.at(20, 0, 0, 0);
+    let request = sessions::Request {
+        session_id: session.id,
+        act: Act::Move { to: Some(When::Local(evening)), trainer_id: None },
+        overrides: Vec::new(),
+        actor: "ann".to_owned(),
+        reason: "a school trip".to_owned(),
+    };
+    sessions::change(platform, &request).await.unwrap();
+}
+
 /// A ground on which everything has happened as it should, kept to be put back.
 pub(crate) async fn healthy<G: Ground>() -> G {
     let mut ground = G::empty().await;
@@ -152,6 +172,7 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     let later = ground.platform(At::time(LATER));
     run_workers(&later).await;
     call_off(&later).await;
+    move_one(&later).await;
     run_workers(&later).await;
     ground.keep().await;
     ground

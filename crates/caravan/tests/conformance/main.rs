@@ -17,6 +17,7 @@ mod purchases;
 mod roster;
 #[path = "../support/services.rs"]
 mod services;
+mod session_changes;
 mod topologies;
 mod waitlist;
 mod windows;
@@ -75,6 +76,9 @@ macro_rules! conformance {
             roster::an_import_is_an_upsert_by_version;
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;
+            session_changes::what_is_changed_stands_so_and_whoever_reads_the_purchase_knows;
+            session_changes::a_change_decided_on_what_is_no_more_is_refused;
+            session_changes::a_plan_that_is_extended_has_more_sessions_and_is_over_with_the_last;
             waitlist::the_first_time_stands_and_the_rest_is_the_latest;
             waitlist::those_below_a_version_come_oldest_first;
             windows::sessions_stand_where_the_window_was_extended;
