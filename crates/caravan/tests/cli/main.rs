@@ -1,5 +1,6 @@
 //! The command line as people and scripts use it: the built program, in directories of its own.
 
+mod changing;
 mod dead_letters;
 mod listening;
 mod operating;
