@@ -244,7 +244,8 @@ pub(super) fn judge_told(case: &Case<'_>, changes: &Changes, told: &Told, retain
     let was_on = |ordinal| changes.latest.get(&ordinal).is_none_or(|change| change.status != "cancelled");
     for session in case.sessions.iter().filter(|session| was_on(session.ordinal)) {
         let ordinal = u32::try_from(session.ordinal).unwrap_or(u32::MAX);
-        let tells = told.tells(case.id, Happening::Scheduled(ordinal));
+        let tells =
+            told.tells(case.id, Happening::Scheduled(ordinal)) || told.tells(case.id, Happening::Added(ordinal));
         tally.must(tells, &session.id, || "no sessions-scheduled tells of it".to_owned());
     }
 }

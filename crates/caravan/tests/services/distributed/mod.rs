@@ -9,6 +9,7 @@ mod outages;
 mod outside;
 mod positions;
 mod restores;
+mod school_year;
 mod secured;
 mod site;
 
@@ -42,3 +43,5 @@ mod until_idle;
 mod waiting;
 #[path = "../../pipeline/windows.rs"]
 mod windows;
+#[path = "../../pipeline/year.rs"]
+mod year;
