@@ -136,8 +136,10 @@ impl<'a> Reconciliation<'a> {
         }
         let all = self.set_aside.iter().flatten();
         let missing: std::collections::HashSet<&Uuid> = missing.collect();
-        let wanted: HashMap<i64, Uuid> =
-            all.filter(|(purchase, _)| missing.contains(purchase)).map(|(purchase, letter)| (*letter, *purchase)).collect();
+        let wanted: HashMap<i64, Uuid> = all
+            .filter(|(purchase, _)| missing.contains(purchase))
+            .map(|(purchase, letter)| (*letter, *purchase))
+            .collect();
         let ids: Vec<i64> = wanted.keys().copied().collect();
         for ids in ids.chunks(LETTERS_PAGE) {
             let filter = DeadLetterFilter { ids: ids.to_vec(), ..DeadLetterFilter::default() };

@@ -171,8 +171,7 @@ impl<'a> Search<'a> {
 
     async fn read_purchases(&mut self) -> Result<(), PlatformError> {
         let page = &self.purchases;
-        let found =
-            self.platform.store.list_unfulfilled(&self.filter, page.after.as_ref(), PURCHASES_PAGE).await?;
+        let found = self.platform.store.list_unfulfilled(&self.filter, page.after.as_ref(), PURCHASES_PAGE).await?;
         self.purchases.ended = found.len() < PURCHASES_PAGE;
         self.purchases.read = found.iter().filter_map(|one| self.stuck(one)).collect();
         self.purchases.after = found.into_iter().next_back();
@@ -322,9 +321,15 @@ mod tests {
 
     #[test]
     fn whose_a_dead_confirmation_is_is_read_as_far_as_it_goes() {
-        let structured = r#"{"specversion":"1.0","id":"1","type":"purchase-confirmed","source":"/s","data":{"payment_id":"p"}}"#;
+        let structured =
+            r#"{"specversion":"1.0","id":"1","type":"purchase-confirmed","source":"/s","data":{"payment_id":"p"}}"#;
         for (key, value, media_type, expected) in [
-            (None, r#"{"payment_id":"p","item":"i","student":{"id":"s"}}"#, "application/json", [Some("p"), Some("i"), Some("s")]),
+            (
+                None,
+                r#"{"payment_id":"p","item":"i","student":{"id":"s"}}"#,
+                "application/json",
+                [Some("p"), Some("i"), Some("s")],
+            ),
             (Some("k"), r#"{"payment_id":"p"}"#, "application/json", [Some("p"), None, None]),
             (Some("k"), r#"{"payment_id":7}"#, "application/json", [Some("k"), None, None]),
             (Some("k"), "{", "application/json", [Some("k"), None, None]),

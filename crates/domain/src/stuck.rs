@@ -105,7 +105,9 @@ fn obstacle(rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::Inactive => ("taking no new plans", "set a trainer active, or import another one"),
         Rule::Course => ("not teaching it", "import a trainer who teaches it"),
-        Rule::Language => ("without a language in common", "import a trainer who speaks one of the student's languages"),
+        Rule::Language => {
+            ("without a language in common", "import a trainer who speaks one of the student's languages")
+        }
         Rule::Availability => ("not available at enough of the wished times", "widen a trainer's availability"),
         Rule::TimeOff => ("off on too many of the dates", "shorten a time off, or import another trainer"),
         Rule::TrainerBusy => ("busy at the wished times", "import another trainer for these times"),
@@ -143,7 +145,9 @@ impl Words {
     /// There are no sessions yet with this trainer.
     pub fn not_scheduled(trainer_id: &str) -> Self {
         Self::new(
-            format!("allocated to {trainer_id}, but no session is in the calendar: the session worker is not running or behind"),
+            format!(
+                "allocated to {trainer_id}, but no session is in the calendar: the session worker is not running or behind"
+            ),
             "caravan groups shows its members and lag; start one: caravan run --workers session. If its lag is 0, look \
              for its record: caravan dead-letters list --waiting",
         )
@@ -234,9 +238,15 @@ mod tests {
         for (words, named) in [
             (Words::undecided(), "allocation worker"),
             (Words::not_scheduled("trn_7"), "trn_7"),
-            (Words::window_behind(date(2026, 12, 29), date(2027, 1, 7), true), "2026-12-29 and should reach to 2027-01-07: the cron is late"),
+            (
+                Words::window_behind(date(2026, 12, 29), date(2027, 1, 7), true),
+                "2026-12-29 and should reach to 2027-01-07: the cron is late",
+            ),
             (Words::window_behind(date(2026, 12, 29), date(2027, 1, 7), false), "though the cron has run"),
-            (Words::set_aside(12, "invalid-field", "/plan: is missing"), "dead letter 12, invalid-field: /plan: is missing"),
+            (
+                Words::set_aside(12, "invalid-field", "/plan: is missing"),
+                "dead letter 12, invalid-field: /plan: is missing",
+            ),
         ] {
             assert!(words.detail.contains(named), "{words:?}");
             assert!(words.next.contains("caravan "), "{words:?}");

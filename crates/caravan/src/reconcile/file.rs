@@ -133,8 +133,7 @@ fn format_of(line: u64, first: &str) -> Result<Format, LineFault> {
     if first.trim_start().starts_with('{') {
         return Ok(Format::JsonLines);
     }
-    let columns: Vec<String> =
-        cells(line, first)?.iter().map(|name| name.trim().to_lowercase()).collect();
+    let columns: Vec<String> = cells(line, first)?.iter().map(|name| name.trim().to_lowercase()).collect();
     if columns.iter().any(|name| name == PAYMENT_ID) {
         return Ok(Format::Csv(columns));
     }
@@ -180,9 +179,9 @@ fn of_json(line: u64, text: &str) -> Result<Listed, LineFault> {
     let either = |flat: &str, nested: &str| value.get(flat).or_else(|| value.pointer(nested));
     let minor = match either("amount_minor", "/amount/minor") {
         None | Some(Value::Null) => None,
-        Some(minor) => Some(
-            minor.as_i64().ok_or_else(|| fault(line, "amount_minor", "must be a whole number of minor units"))?,
-        ),
+        Some(minor) => {
+            Some(minor.as_i64().ok_or_else(|| fault(line, "amount_minor", "must be a whole number of minor units"))?)
+        }
     };
     let (payment_id, item) = (text(PAYMENT_ID, value.get(PAYMENT_ID))?, text("item", value.get("item"))?);
     let currency = text("currency", either("currency", "/amount/currency"))?;

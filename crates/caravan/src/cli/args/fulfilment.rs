@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_people_do() {
-        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h 30m", 5_400), ("2d", 172_800), ("PT5M", 300), ("0s", 0)] {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h 30m", 5_400), ("2d", 172_800), ("PT5M", 300), ("0s", 0)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for wrong in ["", "5", "soon", "-5m", "1 month"] {
