@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it: the built program, in directories of its own.
 
 mod dead_letters;
+mod fulfilment;
 mod listening;
 mod operating;
 mod purchases;
