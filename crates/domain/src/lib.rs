@@ -8,7 +8,8 @@
 //! lessons of a plan are, [`window`] which of them stand in the calendar, [`trainer`] and
 //! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
 //! left of a plan that is called off, [`session`] how one session stands and whether it can be held so,
-//! [`substitution`] who stands in, and [`rejection`] why a record was set aside.
+//! [`substitution`] who stands in, [`stuck`] what holds up a purchase that is paid, and [`rejection`] why a
+//! record was set aside.
 
 pub mod allocation;
 pub mod availability;
@@ -21,5 +22,6 @@ pub mod purchase;
 pub mod rejection;
 pub mod session;
 pub mod substitution;
+pub mod stuck;
 pub mod trainer;
 pub mod window;

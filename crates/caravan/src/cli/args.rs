@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use uuid::Uuid;
 
+mod fulfilment;
 mod purchases;
 mod sessions;
 
+pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
 pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
@@ -175,6 +177,21 @@ pub(crate) enum Command {
     /// Records that were set aside: why, and sending them again
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// List what is paid and not fulfilled, oldest first: why, and what to do
+    #[command(after_help = "Examples:\n  \
+        caravan stuck\n  \
+        caravan stuck --older-than 1h --limit 20\n  \
+        caravan stuck --json\n\n\
+        What should take seconds counts once it is older than DURATION; who waits for a trainer, and payments whose \
+        confirmation was set aside, count at any age.")]
+    Stuck(StuckArgs),
+    /// Compare the shop's list of payments with what is recorded
+    #[command(after_help = "Examples:\n  \
+        caravan reconcile payments.csv                with a header: payment_id[,item][,amount_minor][,currency]\n  \
+        payments-export | caravan reconcile - --json\n\n\
+        JSON lines have the same fields; a list can also be just a payment id a line. Other columns are ignored. Exit \
+        status 1 if a payment is missing, set aside or differs in amount or currency, 2 if the list can't be read.")]
+    Reconcile(ReconcileArgs),
     /// Check the guarantees against the data
     #[command(after_help = "Examples:\n  \
         caravan audit\n  \

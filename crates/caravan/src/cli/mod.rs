@@ -25,8 +25,10 @@ mod person;
 mod progress;
 mod purchases;
 mod receipt;
+mod reconcile;
 mod run;
 mod sessions;
+mod stuck;
 mod topics;
 mod trainers;
 
@@ -101,6 +103,8 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Sessions(command) => sessions::run(settings, command, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
+        Command::Stuck(args) => stuck::run(settings, args, output).await,
+        Command::Reconcile(args) => reconcile::run(settings, args, output).await,
         Command::Audit(args) => audit::run(settings, args, output).await,
         Command::Bench(args) => bench::run(settings, args, output).await,
         Command::Backup(args) => backup::run(settings, args, output).await,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow, Unfulfilled};
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -108,6 +108,22 @@ pub(super) struct PurchaseColumns {
     allocation_sessions: Option<i64>,
     revision: i64,
     changed: Option<String>,
+}
+
+/// What stands beside a purchase that is not fulfilled.
+#[derive(FromRow)]
+pub(super) struct UnfulfilledColumns {
+    since: String,
+    waiting_receipt: Option<String>,
+}
+
+/// A purchase that is not fulfilled.
+pub(super) fn unfulfilled(
+    (place, purchase): (i64, Purchase),
+    columns: UnfulfilledColumns,
+) -> Result<Unfulfilled, PlatformError> {
+    let since = parsed("since", &columns.since)?;
+    Ok(Unfulfilled { since, place, purchase, receipt: columns.waiting_receipt })
 }
 
 /// A purchase and its place in the list.

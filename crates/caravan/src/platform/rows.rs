@@ -195,6 +195,32 @@ pub struct DeadLetterFilter {
     pub reason: Option<String>,
     /// Only those not sent again yet.
     pub waiting: bool,
+    /// Only records of this topic.
+    pub topic: Option<Topic>,
+}
+
+/// Which purchases count as not fulfilled.
+#[derive(Clone, Copy, Debug)]
+pub struct UnfulfilledFilter {
+    /// What should take seconds counts if it was to be done since then or before.
+    pub before: Timestamp,
+    /// The UTC date the cron should have extended windows for.
+    pub today: Date,
+    /// How far windows reach, in days.
+    pub window_days: u16,
+}
+
+/// A purchase that is paid and not fulfilled.
+#[derive(Clone, Debug)]
+pub struct Unfulfilled {
+    /// Since when it has been waiting for the next step.
+    pub since: Timestamp,
+    /// Its place among those that wait since the same moment.
+    pub place: Cursor,
+    /// The purchase.
+    pub purchase: Purchase,
+    /// The receipt kept with its waitlist row, as JSON, if there is one.
+    pub receipt: Option<String>,
 }
 
 /// A purchase on the waitlist.

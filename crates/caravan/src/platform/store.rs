@@ -15,7 +15,7 @@ use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
     Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
-    Session, SessionFilter, Totals, TrainerRow, Waiting,
+    Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use super::transaction::{CommitError, Transaction};
 
@@ -73,6 +73,15 @@ pub trait Lists: Send + Sync {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<(Cursor, Purchase)>, PlatformError>;
+    /// Purchases that are paid and not fulfilled, by since when: those behind `after`, the last of the page before.
+    /// They are `created` or `allocated` (since [`UnfulfilledFilter::before`] or earlier), `waitlisted` (since
+    /// whenever), or `scheduled` with a horizon behind `max(today, start_date) + window_days`.
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError>;
     /// Sessions by start, then purchase, then ordinal: those behind `after`, the last of the page before.
     async fn list_sessions(
         &self,

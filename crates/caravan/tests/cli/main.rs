@@ -2,6 +2,7 @@
 
 mod changing;
 mod dead_letters;
+mod fulfilment;
 mod listening;
 mod operating;
 mod purchases;

@@ -57,6 +57,7 @@ macro_rules! conformance {
             leases::one_holds_it_until_it_ends_or_is_given_back;
             lists::purchases_page_in_the_order_of_their_recording;
             lists::sessions_page_by_start_and_are_found_by_whose_they_are;
+            lists::what_is_not_fulfilled_pages_by_since_when;
             lists::totals_count_everything;
             log::topics_are_created_once_and_keep_their_identity;
             log::a_key_keeps_its_order_in_the_partition_java_chooses;

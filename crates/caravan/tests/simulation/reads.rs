@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
     Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter,
-    RosterChanges, Session, SessionFilter, Totals, TrainerRow, Waiting,
+    RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;
@@ -72,6 +72,25 @@ impl Tables {
         });
         let latest = rows.flat_map(|row| &row.allocations).max_by_key(|row| (row.made.allocated_at, row.made.id));
         latest.map(|row| row.made.trainer_id.clone())
+    }
+
+    fn unfulfilled(&self, row: &PurchaseRow, place: Cursor, filter: &UnfulfilledFilter) -> Option<Unfulfilled> {
+        let waiting = self.waitlist.get(&row.id);
+        let allocated_at = row.allocations.last().map_or(row.created_at, |active| active.made.allocated_at);
+        let soon = |since: Timestamp| (since <= filter.before).then_some(since);
+        let since = match row.status {
+            PurchaseStatus::Created => soon(row.created_at)?,
+            PurchaseStatus::Waitlisted => waiting.map_or(row.created_at, |waiting| waiting.waitlisted_at),
+            PurchaseStatus::Allocated => soon(allocated_at)?,
+            PurchaseStatus::Scheduled if self.due(row, filter.today, filter.window_days) => {
+                let days = Span::new().days(i64::from(filter.window_days) - 1);
+                let behind = row.horizon?.saturating_sub(days).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+                behind.timestamp().max(allocated_at)
+            }
+            _ => return None,
+        };
+        let receipt = waiting.map(|waiting| waiting.receipt.clone());
+        Some(Unfulfilled { since, place, purchase: purchase_of(row), receipt })
     }
 
     fn due(&self, row: &PurchaseRow, today: Date, window_days: u16) -> bool {
@@ -227,6 +246,24 @@ impl Lists for Handle {
         .await
     }
 
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        self.call("store.list_unfulfilled", |state| {
+            let rows = (1..).zip(state.tables.purchases.values());
+            let mut found: Vec<_> =
+                rows.filter_map(|(place, row)| state.tables.unfulfilled(row, place, filter)).collect();
+            found.sort_by_key(|one| (one.since, one.place));
+            found.retain(|one| after.is_none_or(|last| (one.since, one.place) > (last.since, last.place)));
+            found.truncate(limit);
+            Ok(found)
+        })
+        .await
+    }
+
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
@@ -280,6 +317,7 @@ impl Lists for Handle {
                 (filter.ids.is_empty() || filter.ids.contains(&letter.id))
                     && filter.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
                     && !(filter.waiting && letter.redriven_at.is_some())
+                    && filter.topic.is_none_or(|topic| topic == letter.topic)
                     && after.is_none_or(|after| letter.id > after)
             };
             Ok(state.tables.dead_letters.iter().filter(wanted).take(limit).map(|letter| (**letter).clone()).collect())

@@ -10,7 +10,7 @@ use crate::platform::columns;
 pub(super) use crate::platform::columns::{
     headers, instant, json, limit, milliseconds, number, parsed, second, stored, topic_partition,
 };
-use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow, Unfulfilled};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &SqliteRow) -> Result<T, PlatformError>
@@ -37,6 +37,11 @@ pub(super) const PURCHASE_TABLES: &str = "purchases p CROSS JOIN confirmations c
 /// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
 pub(super) fn purchase(row: &SqliteRow) -> Result<(i64, Purchase), PlatformError> {
     columns::purchase(decoded(row)?)
+}
+
+/// A purchase that is not fulfilled, from [`PURCHASE_COLUMNS`], `since` and `waiting_receipt`.
+pub(super) fn unfulfilled(row: &SqliteRow) -> Result<Unfulfilled, PlatformError> {
+    columns::unfulfilled(purchase(row)?, decoded(row)?)
 }
 
 /// What a trainer is selected by.

@@ -29,12 +29,16 @@ mod leaving;
 mod noticing;
 #[path = "../../pipeline/once.rs"]
 mod once;
+#[path = "../../pipeline/reconciling.rs"]
+mod reconciling;
 #[path = "../../pipeline/records.rs"]
 mod records;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
 #[path = "../../pipeline/skipping.rs"]
 mod skipping;
+#[path = "../../pipeline/stuck.rs"]
+mod stuck;
 #[path = "../../pipeline/summer_time.rs"]
 mod summer_time;
 #[path = "../../pipeline/until_idle.rs"]

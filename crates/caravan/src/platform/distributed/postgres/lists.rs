@@ -1,6 +1,7 @@
 //! What people and tools read.
 
 use async_trait::async_trait;
+use caravan_domain::event::Topic;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -16,10 +17,10 @@ use super::rows::{
     self, DEAD_LETTER_COLUMNS, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS,
 };
 use crate::platform::PlatformError;
-use crate::platform::columns::{limit as rows_max, number, parsed, second};
+use crate::platform::columns::{instant, limit as rows_max, number, parsed, second};
 use crate::platform::rows::{
     Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
-    SessionFilter, Totals, Waiting,
+    SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use crate::platform::store::Lists;
 
@@ -46,6 +47,44 @@ impl Lists for PostgresStore {
             .bind(filter.status.map(|status| status.name()))
             .bind(filter.student_id.as_deref());
         self.fetch(query.persistent(false)).await?.iter().map(rows::purchase).collect()
+    }
+
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        // A window is behind from the day on that it no longer reaches far enough.
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT place, since, receipt FROM (
+                    SELECT p.seq AS place, p.status, w.receipt, CASE p.status
+                        WHEN 'created' THEN p.created_at
+                        WHEN 'waitlisted' THEN coalesce(w.waitlisted_at, p.created_at)
+                        WHEN 'allocated' THEN coalesce(a.allocated_at, p.created_at)
+                        ELSE greatest(a.allocated_at, (p.horizon - ($5::int - 1))::timestamp AT TIME ZONE 'UTC') END AS since
+                    FROM purchases p
+                    LEFT JOIN waitlist w ON w.purchase_id = p.id AND p.status = 'waitlisted'
+                    LEFT JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active'
+                    WHERE p.status IN ('created', 'waitlisted', 'allocated')
+                       OR (p.status = 'scheduled' AND p.horizon < greatest($4::date, p.start_date) + $5::int AND a.id IS NOT NULL)) all_of_them
+                WHERE (status NOT IN ('created', 'allocated') OR since <= $3::timestamptz)
+                  AND ($1::text IS NULL OR (since, place) > ($1::timestamptz, $2::bigint))
+                ORDER BY since, place LIMIT $6)
+             SELECT {PURCHASE_COLUMNS}, caravan_instant(f.since) AS since, f.receipt AS waiting_receipt
+             FROM found f JOIN purchases p0 ON p0.seq = f.place CROSS JOIN LATERAL (SELECT p0.*) p {}
+             ORDER BY f.since, f.place",
+            PURCHASE_TABLES.trim_start_matches("purchases p ")
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.map(|last| instant(last.since)))
+            .bind(after.map(|last| last.place))
+            .bind(instant(filter.before))
+            .bind(filter.today.to_string())
+            .bind(i32::from(filter.window_days))
+            .bind(rows_max(limit));
+        self.fetch(query.persistent(false)).await?.iter().map(rows::unfulfilled).collect()
     }
 
     async fn list_sessions(
@@ -87,14 +126,15 @@ impl Lists for PostgresStore {
         let sql = format!(
             "SELECT {DEAD_LETTER_COLUMNS} FROM dead_letters
              WHERE id > $1 AND (cardinality($3::bigint[]) = 0 OR id = ANY($3)) AND ($4::text IS NULL OR reason = $4)
-               AND (NOT $5 OR redriven_at IS NULL) ORDER BY dead_letters.id LIMIT $2"
+               AND (NOT $5 OR redriven_at IS NULL) AND ($6::text IS NULL OR topic = $6) ORDER BY dead_letters.id LIMIT $2"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(after.unwrap_or(i64::MIN))
             .bind(rows_max(limit))
             .bind(&filter.ids)
             .bind(filter.reason.as_deref())
-            .bind(filter.waiting);
+            .bind(filter.waiting)
+            .bind(filter.topic.map(Topic::name));
         self.fetch(query.persistent(false)).await?.iter().map(rows::dead_letter).collect()
     }
 

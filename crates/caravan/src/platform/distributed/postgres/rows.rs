@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use super::errors::platform_error;
 use crate::platform::PlatformError;
 use crate::platform::columns;
-use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow, Unfulfilled};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &PgRow) -> Result<T, PlatformError>
@@ -30,6 +30,11 @@ pub(super) const PURCHASE_TABLES: &str = "purchases p JOIN confirmations c ON c.
 /// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
 pub(super) fn purchase(row: &PgRow) -> Result<(i64, Purchase), PlatformError> {
     columns::purchase(decoded(row)?)
+}
+
+/// A purchase that is not fulfilled, from [`PURCHASE_COLUMNS`], `since` and `waiting_receipt`.
+pub(super) fn unfulfilled(row: &PgRow) -> Result<Unfulfilled, PlatformError> {
+    columns::unfulfilled(purchase(row)?, decoded(row)?)
 }
 
 /// What a trainer is selected by.
