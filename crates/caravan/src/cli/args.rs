@@ -12,7 +12,10 @@ use uuid::Uuid;
 mod purchases;
 mod sessions;
 
-pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
+pub(crate) use purchases::{
+    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand,
+    PurchasesListArgs,
+};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };

@@ -286,6 +286,7 @@ impl<'a> Judging<'a> {
             reserved: reserved_time(self.lessons.iter().copied()),
             share_after: share + increment(self.sessions, trainer.weight),
             receipt: Receipt {
+                by_hand: true,
                 candidates: 1,
                 course_taught: true,
                 chosen: Some(chosen),

@@ -12,6 +12,10 @@ mod restores;
 mod secured;
 mod site;
 
+#[path = "../../pipeline/adopting.rs"]
+mod adopting;
+#[path = "../../pipeline/allocating.rs"]
+mod allocating;
 #[path = "../../pipeline/bounds.rs"]
 mod bounds;
 #[path = "../../pipeline/cancelling.rs"]
