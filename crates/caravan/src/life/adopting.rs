@@ -57,7 +57,9 @@ pub enum AdoptError {
     #[error("{} of the file can't be adopted; nothing was written", lines_of(.0))]
     Faults(Vec<LineFault>),
     /// Too much at once.
-    #[error("the file has {0} lines, at most {LINES_MAX} are adopted at once: split it, each part is adopted by itself")]
+    #[error(
+        "the file has {0} lines, at most {LINES_MAX} are adopted at once: split it, each part is adopted by itself"
+    )]
     TooMany(usize),
     /// The store refuses, or can't be reached.
     #[error(transparent)]
@@ -226,7 +228,8 @@ impl Adopting {
         let at = self.now + SignedDuration::from_micros(self.outcome.effects.purchases.len() as i64);
         let id = booking.purchase_id;
         let purchase = NewPurchase { id, created_at: at, confirmation: confirmation.clone() };
-        record(&mut self.outcome, purchase, None).map_err(|error| WorkError::Failed(format!("line {line}: {error}")))?;
+        record(&mut self.outcome, purchase, None)
+            .map_err(|error| WorkError::Failed(format!("line {line}: {error}")))?;
         let bound = Bound { confirmation, generation: 1, first_ordinal: *first_ordinal };
         bind(&mut self.outcome, &bound, booking, at, None)?;
         if let Some(teacher) = self.trainers.get_mut(&booking.trainer_id) {
@@ -302,5 +305,6 @@ fn difference(there: &Purchase, adoption: &Adoption) -> Option<String> {
     let same = allocation.trainer_id == adoption.trainer_id
         && allocation.first_ordinal == adoption.first_ordinal
         && same_slots(&allocation.slots, &adoption.slots);
-    (!same).then(|| format!("purchase {id} is there already, with another trainer, other slots or another first session"))
+    (!same)
+        .then(|| format!("purchase {id} is there already, with another trainer, other slots or another first session"))
 }

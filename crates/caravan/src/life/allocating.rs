@@ -78,8 +78,7 @@ async fn decide(
 ) -> Result<(Outcome, Booking), ChangeError> {
     let (now, store, confirmation) = (platform.clock.now(), &platform.store, &purchase.confirmation);
     let trainers = store.trainers(std::slice::from_ref(&request.trainer_id), first_matter(now)).await?;
-    let mut row =
-        trainers.into_iter().next().ok_or_else(|| ChangeError::UnknownTrainer(request.trainer_id.clone()))?;
+    let mut row = trainers.into_iter().next().ok_or_else(|| ChangeError::UnknownTrainer(request.trainer_id.clone()))?;
     let student = store.student_calendars(std::slice::from_ref(&confirmation.student.id), first_matter(now)).await?;
     let choice = Choice {
         purchase_id: purchase.id,

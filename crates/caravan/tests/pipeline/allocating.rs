@@ -46,7 +46,7 @@ async fn one_who_waits_gets_the_trainer_that_a_person_chose() {
     assert_eq!(refusal(&house, "pay_1", "trn_1", &SLOTS).await, "against it: inactive: trainer trn_1");
     assert_eq!(house.teacher("pay_1").await, "waitlisted");
 
-    house.employ(&[cobol("trn_1", json!({}))]).await;
+    house.employ(&[cobol("trn_1", json!({ "active": true }))]).await;
     let Done::Now(booking) = by_hand(&house, "pay_1", "trn_1", &SLOTS).await.unwrap() else { panic!("it waited") };
     assert_eq!(booking.start_date.to_string(), "2026-12-01");
     assert_eq!(by_hand(&house, "pay_1", "trn_1", &SLOTS).await.unwrap(), Done::Before);

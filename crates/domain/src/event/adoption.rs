@@ -28,8 +28,7 @@ pub struct Adoption {
 /// # Errors
 /// Every wrong field.
 pub fn adoption_from_json(line: &[u8], read_at: Timestamp) -> Result<Adoption, Vec<FieldFault>> {
-    let whole: Value =
-        parse_json(line).map_err(|problem| vec![FieldFault { pointer: String::new(), problem }])?;
+    let whole: Value = parse_json(line).map_err(|problem| vec![FieldFault { pointer: String::new(), problem }])?;
     read_value(&whole, |field| {
         let confirmation = confirmation(field.clone(), start_dates(read_at));
         let allocation = field.get("allocation");

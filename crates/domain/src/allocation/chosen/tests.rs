@@ -171,10 +171,7 @@ const CASES: [(Change, &[&str]); 13] = [
             world.theirs = vec![("2026-11-24T11:30:00Z", 60)];
             world.trainer.active = false;
         },
-        &[
-            "inactive: trainer trn_7",
-            "trainer-busy: trainer trn_7, session 1 at tue 2026-11-24 17:00 (Asia/Kolkata)",
-        ],
+        &["inactive: trainer trn_7", "trainer-busy: trainer trn_7, session 1 at tue 2026-11-24 17:00 (Asia/Kolkata)"],
     ),
 ];
 
@@ -219,11 +216,8 @@ fn slots_are_as_many_as_bought_on_different_days_and_named_by_the_student() {
         (vec!["tue 17:00", "thu 17:00"], 7, "first_ordinal: session 7 is none of the 6 that were bought"),
         (vec!["tue 17:00", "thu 17:00"], 0, "first_ordinal: session 0 is none of the 6 that were bought"),
     ] {
-        let told: Vec<String> = judged(&World { slots, first_ordinal, ..world() })
-            .unwrap_err()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let told: Vec<String> =
+            judged(&World { slots, first_ordinal, ..world() }).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(told, [expected]);
     }
 }
