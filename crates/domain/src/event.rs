@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::ids::Epoch;
 
+mod adoption;
 mod changes;
 pub(crate) mod confirmation;
 mod dead_letter;
@@ -19,6 +20,7 @@ mod partition;
 mod payload;
 mod trace;
 
+pub use adoption::{Adoption, adoption_from_json};
 pub use changes::{ChangedSession, SessionsChanged};
 pub use confirmation::{
     AMOUNT_MINOR_MAX, COURSE_CHARS_MAX, EMAIL_CHARS_MAX, ID_CHARS_MAX, LANGUAGE_CHARS_MAX, LANGUAGES_MAX,

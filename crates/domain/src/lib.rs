@@ -21,7 +21,7 @@ pub mod plan;
 pub mod purchase;
 pub mod rejection;
 pub mod session;
-pub mod substitution;
 pub mod stuck;
+pub mod substitution;
 pub mod trainer;
 pub mod window;

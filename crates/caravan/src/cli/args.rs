@@ -14,7 +14,10 @@ mod purchases;
 mod sessions;
 
 pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
-pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
+pub(crate) use purchases::{
+    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand,
+    PurchasesListArgs,
+};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };

@@ -17,6 +17,9 @@ use super::output::{List, Output, Row, counted, or_dash, printable};
 use super::{existing, person, progress, receipt, sessions};
 use caravan::platform::log::NewRecord;
 
+mod adopt;
+mod allocate;
+
 /// Purchases read at once.
 const PAGE: usize = 500;
 
@@ -26,6 +29,8 @@ pub(crate) async fn run(settings: &Settings, command: PurchasesCommand, output: 
         PurchasesCommand::List(args) => list(settings, args, output).await,
         PurchasesCommand::Show(args) => show(settings, args, output).await,
         PurchasesCommand::Cancel(args) => cancel(settings, args, output).await,
+        PurchasesCommand::Allocate(args) => allocate::run(settings, args, output).await,
+        PurchasesCommand::Adopt(args) => adopt::run(settings, args, output).await,
     }
 }
 

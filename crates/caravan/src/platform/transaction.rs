@@ -63,6 +63,8 @@ pub struct Effects {
     pub session_changes: Vec<SessionsChange>,
     /// Purchases that are called off, after windows were extended; each must be as it was decided on.
     pub cancellations: Vec<NewCancellation>,
+    /// What people decided of purchases, after allocations; each is a revision.
+    pub notes: Vec<Note>,
     /// Time that is free again, before any is taken.
     pub freed: Vec<PartyTime>,
     /// Time that is taken beside that of allocations; taken time is a conflict.
@@ -187,6 +189,21 @@ pub struct NewCancellation {
     /// From when on there are no sessions.
     pub ending: Ending,
     /// Who called it off.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+/// What a person decided of a purchase, for its timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Which.
+    pub purchase_id: Uuid,
+    /// What it is called: `allocated`.
+    pub kind: &'static str,
+    /// When it was decided.
+    pub changed_at: Timestamp,
+    /// Who decided.
     pub actor: String,
     /// Why, in their words.
     pub reason: String,

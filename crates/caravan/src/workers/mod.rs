@@ -11,6 +11,7 @@ use crate::platform::Platform;
 use crate::platform::log::Record;
 
 pub mod allocation;
+pub mod binding;
 pub mod cache;
 pub mod cancellation;
 pub mod changing;

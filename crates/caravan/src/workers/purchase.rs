@@ -69,24 +69,25 @@ impl Worker for PurchaseWorker {
         for (index, traceparent, read) in new {
             // A microsecond apart, so that the order of a batch is kept for good.
             let created_at = now + SignedDuration::from_micros(outcome.done as i64);
-            record_purchase(&mut outcome, read, created_at, traceparent.as_deref())
+            let purchase = NewPurchase { id: read.id, created_at, confirmation: read.confirmation };
+            record(&mut outcome, purchase, traceparent.as_deref())
                 .map_err(|error| WorkError::Failed(format!("record {index} of the batch: {error}")))?;
+            outcome.done += 1;
         }
         Ok(outcome)
     }
 }
 
-fn record_purchase(
-    outcome: &mut Outcome,
-    Read { id, confirmation }: Read,
-    created_at: Timestamp,
-    parent: Option<&str>,
-) -> Result<(), serde_json::Error> {
+/// Records a purchase, and tells of it.
+///
+/// # Errors
+/// If it can't be written as JSON.
+pub fn record(outcome: &mut Outcome, purchase: NewPurchase, parent: Option<&str>) -> Result<(), serde_json::Error> {
+    let NewPurchase { id, created_at, confirmation } = purchase;
     let payload = PurchaseCreated { purchase_id: id, created_at, confirmation };
     let event_id = ids::event_id(id, "purchase-created");
     outcome.events.push(Event::telling(&payload, event_id, created_at, SOURCE, parent)?);
     outcome.effects.purchases.push(NewPurchase { id, created_at, confirmation: payload.confirmation });
-    outcome.done += 1;
     Ok(())
 }
 

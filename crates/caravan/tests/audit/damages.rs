@@ -82,6 +82,21 @@ pub(crate) const DAMAGES: &[Damage] = &[
         breaks: &[NothingVanishes],
     },
     Damage {
+        what: "a plan that moved in began earlier",
+        find: "SELECT a.id, s.id, p.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
+               JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal WHERE a.first_ordinal > 1",
+        statements: &["UPDATE allocations SET first_ordinal = first_ordinal - 1 WHERE id = ?1"],
+        breaks: &[Once, Occurrences, RollingWindow],
+    },
+    Damage {
+        what: "the first session of a plan that moved in is gone",
+        find: "SELECT s.id, n.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
+               JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal
+               JOIN sessions n ON n.purchase_id = p.id AND n.ordinal = a.first_ordinal + 1 WHERE a.first_ordinal > 1",
+        statements: &["DELETE FROM sessions WHERE id = ?1"],
+        breaks: &[Once, RollingWindow],
+    },
+    Damage {
         what: "a session in the middle is gone",
         find: "SELECT s.id, t.id, p.id FROM {UNDER_WAY} p JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 2
                JOIN sessions t ON t.purchase_id = p.id AND t.ordinal = 3",

@@ -1,5 +1,5 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
-//! weeks later again; then one plan is called off, and a session of another is moved.
+//! weeks later again; then one plan is called off, and a session of another is moved. One plan has moved in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan::cancel;
 use caravan::engine::{Policy, Stats, Stop};
+use caravan::life::adopting;
 use caravan::life::sessions::{self, Act, When};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
@@ -135,6 +136,20 @@ async fn employ(platform: &Platform) {
     platform.store.commit(&Transaction { effects, ..Transaction::default() }).await.unwrap();
 }
 
+/// A plan that is under way elsewhere moves in.
+async fn adopt(platform: &Platform) {
+    let mut moving = payment(2);
+    let slot = json!({ "weekday": "fri", "at": "19:00" });
+    moving["payment_id"] = json!("pay_moving");
+    moving["student"]["id"] = json!("stu_moving");
+    moving["plan"] = json!({
+        "start_date": "2026-10-23", "sessions": 16, "per_week": 1, "minutes": 45, "slots": [slot],
+    });
+    moving["allocation"] = json!({ "trainer_id": "trn_2", "slots": [slot] });
+    moving["first_ordinal"] = json!(5);
+    adopting::adopt(platform, moving.to_string().as_bytes(), Default::default(), false).await.unwrap();
+}
+
 /// One plan that is under way ends.
 async fn call_off(platform: &Platform) {
     let request = cancel::Request { from: None, actor: "ann".to_owned(), reason: "moved abroad".to_owned() };
@@ -163,6 +178,7 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     let platform = ground.platform(At::time(FIRST_DAY));
     platform.log.create_topics(3).await.unwrap();
     employ(&platform).await;
+    adopt(&platform).await;
     let payments = payments();
     // The first alone: nobody has taken the time that it asks for.
     for payments in [&payments[..1], &payments[1..]] {

@@ -118,6 +118,65 @@ fn a_purchase_is_called_off_once_with_who_and_why() {
 }
 
 #[test]
+fn students_move_in_and_one_who_waits_is_given_a_trainer() {
+    let place = Place::with_examples();
+    let slot = json!({ "weekday": "tue", "at": "08:00" });
+    let mut line = payment("pay_moving");
+    line["plan"]["slots"] = json!([slot]);
+    line["plan"]["per_week"] = json!(1);
+    line["allocation"] = json!({ "trainer_id": "trn_x", "slots": [slot] });
+    line["first_ordinal"] = json!(2);
+    let days = [json!({ "weekday": "tue", "from": "00:00", "until": "24:00" })];
+    let (student, course) = (&line["student"], &line["course"]);
+    let trainer = json!({
+        "trainer_id": "trn_x", "time_zone": student["time_zone"], "languages": student["languages"], "availability": days,
+        "courses": [{ "subject": course["subject"], "levels": [course["level"]] }],
+    });
+    place.write("x.jsonl", trainer.to_string());
+    let file = place.write("students.jsonl", line.to_string());
+    let adopt = |more: &[&str]| place.run(&[&["purchases", "adopt", &file], more].concat());
+    let told = adopt(&[]).failed(1);
+    assert!(told.contains("students.jsonl: line 1: there is no trainer \"trn_x\""), "{told}");
+    assert!(told.contains("1 line of the file can't be adopted; nothing was written"), "{told}");
+    let fault: Value = serde_json::from_str(adopt(&["--json"]).out.trim()).unwrap();
+    assert_eq!((&fault["line"], &fault["pointer"]), (&json!(1), &json!("")));
+
+    place.run(&["trainers", "import", "x.jsonl"]).ok();
+    assert_eq!(adopt(&["--dry-run"]).ok(), "1 plan can be adopted, 0 there already; nothing was written\n");
+    let row = &adopt(&["--json"]).json_lines()[0];
+    assert_eq!((&row["payment_id"], &row["first_ordinal"]), (&json!("pay_moving"), &json!(2)));
+    assert_eq!(adopt(&[]).ok(), "0 plans adopted, 1 there already\n");
+    place.run(&["run", "--until-idle"]).ok();
+    let shown = place.run(&["purchases", "show", "pay_moving"]).ok();
+    assert!(shown.contains("trn_x was chosen by hand: wish 1, share of work 0."), "{shown}");
+    place.run(&["audit"]).ok();
+
+    let allocate = |more: &[&str]| {
+        let given = ["purchases", "allocate", "pay_waits", "--trainer", "trn_x", "--by", "ann"];
+        place.run(&[&given, more].concat())
+    };
+    let mut waits = payment("pay_waits");
+    waits["student"]["id"] = json!("stu_waits");
+    waits["student"]["languages"] = json!(["tlh"]);
+    waits["plan"] = json!({ "start_date": "2027-02-02", "sessions": 2, "per_week": 1, "minutes": 60,
+                            "slots": [{ "weekday": "tue", "at": "12:00" }] });
+    place.fed(waits.to_string().as_bytes(), &["purchases", "confirm", "-"]).ok();
+    place.run(&["run", "--until-idle"]).ok();
+    assert!(allocate(&["--slots", "tue 12:00"]).failed(2).contains("--reason"));
+    assert!(allocate(&["--slots", "noon", "--reason", "x"]).failed(2).contains("such as tue 17:00"));
+    let told = allocate(&["--slots", "tue 12:00", "--reason", "x"]).failed(1);
+    assert!(told.contains("against it: language: trainer trn_x"), "{told}");
+    place.fed(br#"{"trainer_id": "trn_x", "languages": ["tlh"]}"#, &["trainers", "import", "-"]).ok();
+    let told = allocate(&["--slots", "tue 12:00", "--reason", "she learnt it"]).ok();
+    assert!(told.ends_with(": trn_x teaches it, tue 12:00, from 2027-02-02 on\n"), "{told}");
+    assert!(allocate(&["--slots", "tue 12:00", "--reason", "x"]).ok().contains("teaches it at these times already"));
+    let shown = place.run(&["purchases", "show", "pay_waits"]).ok();
+    assert!(shown.contains("allocated, by ann at ") && shown.contains(": she learnt it"), "{shown}");
+    place.run(&["run", "--until-idle"]).ok();
+    place.run(&["audit"]).ok();
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let place = Place::new();
     assert!(place.run(&["purchases", "confirm", "absent.jsonl"]).failed(1).contains("absent.jsonl"));

@@ -11,6 +11,7 @@ mod lists;
 mod log;
 #[path = "../support/mocked.rs"]
 mod mocked_services;
+mod notes;
 mod outbox;
 mod positions;
 mod purchases;
@@ -44,6 +45,8 @@ macro_rules! conformance {
             cancellations::what_is_not_held_leaves_the_calendar_and_its_time_is_free;
             cancellations::one_without_a_trainer_stops_waiting;
             cancellations::what_changed_meanwhile_makes_it_look_again;
+            notes::what_people_decide_is_kept_at_a_revision_of_its_own;
+            notes::of_an_unknown_purchase_nothing_is_kept;
             dead_letters::there_is_one_for_each_record_and_group;
             dead_letters::a_replay_tells_of_it_only_once;
             dead_letters::each_is_redriven_once;

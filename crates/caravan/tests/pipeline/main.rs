@@ -2,6 +2,8 @@
 //! workers, the cron and the commands in one process, on the embedded platform, with a clock that
 //! is set by hand. All but `backups` and `matching` runs on the services as well (`tests/services`).
 
+mod adopting;
+mod allocating;
 mod backups;
 mod bounds;
 mod cancelling;

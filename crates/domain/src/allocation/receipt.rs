@@ -123,6 +123,9 @@ impl From<&Trainer> for JudgedTrainer {
 /// The record of a decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
+    /// Whether people chose trainer and slots: then nobody else was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
     /// How many trainers the roster had.
     pub candidates: u32,
     /// How many of them each rule ruled out first; rules that ruled out nobody are not named.

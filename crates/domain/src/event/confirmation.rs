@@ -68,7 +68,7 @@ pub fn decode_confirmation(data: &Value, received_at: Timestamp) -> Result<Confi
 }
 
 /// The start dates that are taken on the UTC date of an instant.
-fn start_dates(received_at: Timestamp) -> RangeInclusive<Date> {
+pub(crate) fn start_dates(received_at: Timestamp) -> RangeInclusive<Date> {
     let today = received_at.to_zoned(TimeZone::UTC).date();
     let years = Span::new().years(START_YEARS_MAX);
     today.saturating_sub(years)..=today.saturating_add(years)

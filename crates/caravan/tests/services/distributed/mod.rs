@@ -13,6 +13,10 @@ mod school_year;
 mod secured;
 mod site;
 
+#[path = "../../pipeline/adopting.rs"]
+mod adopting;
+#[path = "../../pipeline/allocating.rs"]
+mod allocating;
 #[path = "../../pipeline/bounds.rs"]
 mod bounds;
 #[path = "../../pipeline/cancelling.rs"]

@@ -13,6 +13,7 @@ mod allocations;
 mod cancellations;
 mod completion;
 mod dead_letters;
+mod notes;
 mod outbox;
 mod positions;
 mod purchases;
@@ -43,6 +44,9 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     trainers::touch(connection, &effects.trainers).await?;
     trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;
+    for note in &effects.notes {
+        notes::note(connection, note).await?;
+    }
     reservations::free(connection, &effects.freed).await?;
     reservations::reserve(connection, &effects.allocations, &effects.taken).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;

@@ -15,6 +15,7 @@ mod allocations;
 mod cancellations;
 mod completion;
 mod dead_letters;
+mod notes;
 mod outbox;
 mod positions;
 mod purchases;
@@ -40,6 +41,9 @@ async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Resu
     trainers::touch(connection, &effects.trainers).await?;
     trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;
+    for note in &effects.notes {
+        notes::note(connection, note).await?;
+    }
     reservations::free(connection, &effects.freed).await?;
     reservations::reserve(connection, &effects.allocations, &effects.taken).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;
