@@ -17,6 +17,7 @@ use crate::platform::{Platform, PlatformError};
 use crate::workers::changing::{Known, Trainers};
 
 mod places;
+pub mod refunds;
 pub mod sessions;
 
 /// How often it is tried while workers change the same things.

@@ -14,6 +14,7 @@ mod matching;
 mod noticing;
 mod once;
 mod records;
+mod refunding;
 mod retention;
 mod sample;
 mod skipping;

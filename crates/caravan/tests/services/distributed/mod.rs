@@ -28,6 +28,8 @@ mod noticing;
 mod once;
 #[path = "../../pipeline/records.rs"]
 mod records;
+#[path = "../../pipeline/refunding.rs"]
+mod refunding;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
 #[path = "../../pipeline/skipping.rs"]

@@ -16,6 +16,7 @@ mod dead_letters;
 mod outbox;
 mod positions;
 mod purchases;
+mod refunds;
 mod reservations;
 mod roster;
 mod session_changes;
@@ -40,6 +41,8 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     let effects = &transaction.effects;
     positions::advance(connection, transaction.group, &transaction.advances).await?;
     purchases::record(connection, &effects.purchases).await?;
+    refunds::record(connection, effects).await?;
+    refunds::settle(connection, &effects.settled).await?;
     trainers::touch(connection, &effects.trainers).await?;
     trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;
