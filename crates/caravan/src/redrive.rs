@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use caravan_domain::event::{Topic, decode_confirmation, decode_refund, open, payment_id_of, purchase_id_of, redrive_headers};
+use caravan_domain::event::{
+    Topic, decode_confirmation, decode_refund, open, payment_id_of, purchase_id_of, redrive_headers,
+};
 use caravan_domain::ids::purchase_id;
 use caravan_domain::purchase::Confirmation;
 use caravan_domain::rejection::{Reason, Rejection};
@@ -93,7 +95,9 @@ fn decide(letters: &[DeadLetter], repaired: Option<&[u8]>, now: Timestamp) -> (T
 /// records must stay in order with it: the key follows.
 fn record(letter: &DeadLetter, repaired: Option<&[u8]>, now: Timestamp) -> NewRecord {
     let repaired_key = match (letter.topic, repaired) {
-        (Topic::PurchaseConfirmed | Topic::PurchaseRefunded, Some(value)) => payment_id_of(value).map(String::into_bytes),
+        (Topic::PurchaseConfirmed | Topic::PurchaseRefunded, Some(value)) => {
+            payment_id_of(value).map(String::into_bytes)
+        }
         _ => None,
     };
     NewRecord {

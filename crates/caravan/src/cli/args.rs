@@ -10,9 +10,11 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 mod purchases;
+mod refunds;
 mod sessions;
 
 pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
+pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
@@ -160,6 +162,9 @@ pub(crate) enum Command {
     /// Confirmed payments and what became of them
     #[command(subcommand)]
     Purchases(PurchasesCommand),
+    /// What the payment side has given back, and what people decide about it
+    #[command(subcommand)]
+    Refunds(RefundsCommand),
     /// The calendar
     #[command(subcommand)]
     Sessions(SessionsCommand),

@@ -14,7 +14,9 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TrainerRow};
+use super::rows::{
+    Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TrainerRow,
+};
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {

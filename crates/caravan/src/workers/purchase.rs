@@ -44,9 +44,8 @@ impl Report {
     /// The purchase it is about.
     fn purchase_id(&self) -> Uuid {
         match self {
-            Self::Confirmed(Confirmation { payment_id, item, .. }) | Self::Refunded(Refund { payment_id, item, .. }) => {
-                ids::purchase_id(payment_id, item.as_deref())
-            }
+            Self::Confirmed(Confirmation { payment_id, item, .. })
+            | Self::Refunded(Refund { payment_id, item, .. }) => ids::purchase_id(payment_id, item.as_deref()),
         }
     }
 }

@@ -73,7 +73,11 @@ impl Books {
         let before = account.known.iter().map(|row| (row.id, &row.refund));
         let new = account.new.iter().map(|pending| (pending.id, &pending.refund));
         if let Some((_, first)) = before.chain(new).find(|(known, _)| *known == id) {
-            return if first.amount == refund.amount { Ok(true) } else { Err(conflicting(purchase_id, first, &refund)) };
+            return if first.amount == refund.amount {
+                Ok(true)
+            } else {
+                Err(conflicting(purchase_id, first, &refund))
+            };
         }
         if let Some(paid) = paid.filter(|paid| paid.currency != refund.amount.currency) {
             return Err(in_another_currency(purchase_id, paid, &refund));
@@ -142,8 +146,7 @@ impl Ledger<'_> {
         reads: &dyn Reads,
     ) -> Result<HashMap<Uuid, RefundState>, WorkError> {
         let currency = self.purchase.confirmation.amount.currency.clone();
-        let (kept, counted): (Vec<_>, Vec<_>) =
-            account.known.iter().partition(|row| row.state == RefundState::Kept);
+        let (kept, counted): (Vec<_>, Vec<_>) = account.known.iter().partition(|row| row.state == RefundState::Kept);
         let mut open: Vec<Uuid> = counted
             .iter()
             .filter(|row| row.state == RefundState::Open && row.refund.amount.currency == currency)

@@ -134,7 +134,8 @@ async fn reported_twice_it_counts_once_and_reported_otherwise_the_first_stands()
 #[tokio::test(flavor = "multi_thread")]
 async fn before_its_payment_it_is_kept_and_no_trainer_is_ever_allocated() {
     let house = House::with(&[trainer("trn_1", json!({}))]).await;
-    give_back(&house, &[refund("pay_1", "re_1", PAID), refund("pay_2", "re_2", 500), refund("pay_3", "re_3", 500)]).await;
+    give_back(&house, &[refund("pay_1", "re_1", PAID), refund("pay_2", "re_2", 500), refund("pay_3", "re_3", 500)])
+        .await;
     assert_eq!(states(&house).await, ["re_1 kept", "re_2 kept", "re_3 kept"]);
     let kept = settle(&house.platform, refund_id(purchase_id("pay_1", None), "re_1"), "ann", "x").await;
     assert!(matches!(kept, Err(SettleError::Kept(_))), "{kept:?}");

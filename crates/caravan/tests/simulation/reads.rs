@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
-    Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
-    RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Waiting,
+    Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter,
+    RefundFilter, RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;

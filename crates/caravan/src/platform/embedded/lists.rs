@@ -15,8 +15,8 @@ use super::rows::{
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter, RefundRow, Session,
-    SessionFilter, Totals, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, Session, SessionFilter, Totals, Waiting,
 };
 use crate::platform::store::Lists;
 

@@ -19,8 +19,8 @@ use super::rows::{
 use crate::platform::PlatformError;
 use crate::platform::columns::{limit as rows_max, number, parsed, second};
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter, RefundRow, Session,
-    SessionFilter, Totals, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, Session, SessionFilter, Totals, Waiting,
 };
 use crate::platform::store::Lists;
 

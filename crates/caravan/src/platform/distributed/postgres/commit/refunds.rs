@@ -11,7 +11,8 @@ use crate::platform::transaction::{CommitError, Effects, PurchaseNote, RefundsCh
 /// Lets no purchase be recorded while refunds are that come before their payment, in the schema: neither sees what the
 /// other has not committed. To be taken before anything of both is written.
 pub(super) async fn take_turns(connection: &mut PgConnection, effects: &Effects) -> Result<(), CommitError> {
-    const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('caravan/' || current_schema() || '/refunds', 0))";
+    const ALONE: &str =
+        "SELECT pg_advisory_xact_lock(hashtextextended('caravan/' || current_schema() || '/refunds', 0))";
     const SHARED: &str =
         "SELECT pg_advisory_xact_lock_shared(hashtextextended('caravan/' || current_schema() || '/refunds', 0))";
     let keeps = effects.refunds.iter().any(|change| change.revision.is_none());
