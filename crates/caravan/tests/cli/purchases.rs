@@ -129,7 +129,10 @@ fn refunds_are_reported_listed_and_settled_once() {
     };
     let lines = [refund("pay_ex_01", "re_1", 1), refund("pay_none", "re_2", 5), json!({ "payment_id": "pay_ex_01" })];
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    assert_eq!(place.fed(lines.as_bytes(), &["refunds", "report", "-"]).ok(), "published 3 lines to purchase-refunded\n");
+    assert_eq!(
+        place.fed(lines.as_bytes(), &["refunds", "report", "-"]).ok(),
+        "published 3 lines to purchase-refunded\n"
+    );
     place.run(&["run", "--until-idle"]).ok();
     assert_eq!(place.run(&["refunds", "list", "--json"]).json_lines().len(), 2);
     assert_eq!(place.run(&["refunds", "list", "--limit", "1", "--json"]).json_lines().len(), 1);
