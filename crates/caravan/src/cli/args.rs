@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 mod fulfilment;
 mod purchases;
+mod refunds;
 mod sessions;
 
 pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
@@ -18,6 +19,7 @@ pub(crate) use purchases::{
     AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand,
     PurchasesListArgs,
 };
+pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
@@ -165,6 +167,9 @@ pub(crate) enum Command {
     /// Confirmed payments and what became of them
     #[command(subcommand)]
     Purchases(PurchasesCommand),
+    /// What the payment side has given back, and what people decide about it
+    #[command(subcommand)]
+    Refunds(RefundsCommand),
     /// The calendar
     #[command(subcommand)]
     Sessions(SessionsCommand),

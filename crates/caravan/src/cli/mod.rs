@@ -23,9 +23,11 @@ mod migrate;
 mod output;
 mod person;
 mod progress;
+mod publishing;
 mod purchases;
 mod receipt;
 mod reconcile;
+mod refunds;
 mod run;
 mod sessions;
 mod stuck;
@@ -100,6 +102,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Trainers(command) => trainers::run(settings, command, output).await,
         Command::Closures(command) => closures::run(settings, command, output).await,
         Command::Purchases(command) => purchases::run(settings, command, output).await,
+        Command::Refunds(command) => refunds::run(settings, command, output).await,
         Command::Sessions(command) => sessions::run(settings, command, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,

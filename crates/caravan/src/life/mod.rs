@@ -22,6 +22,7 @@ pub mod allocating;
 pub mod conflicts;
 pub mod leave;
 mod places;
+pub mod refunds;
 pub mod sessions;
 
 /// How often it is tried while workers change the same things.

@@ -2,7 +2,8 @@
 //! JSON come as texts, numbers as 64 bits.
 
 use caravan_domain::event::{Headers, Topic};
-use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::purchase::{Amount, Confirmation, PurchaseStatus};
+use caravan_domain::refund::Refund;
 use caravan_domain::session::{Changed, SessionState, SessionStatus};
 use caravan_domain::trainer::Trainer;
 use jiff::Timestamp;
@@ -13,7 +14,10 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow, Unfulfilled};
+use super::rows::{
+    Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TrainerRow,
+    Unfulfilled,
+};
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -283,6 +287,52 @@ pub(super) fn dead_letter(columns: DeadLetterColumns) -> Result<DeadLetter, Plat
         redriven_at: optional("redriven_at", columns.redriven_at)?,
         repaired: columns.repaired,
     })
+}
+
+/// A refund.
+#[derive(FromRow)]
+pub(super) struct RefundColumns {
+    seq: i64,
+    id: String,
+    purchase_id: String,
+    payment_id: String,
+    item: Option<String>,
+    refund_id: String,
+    amount: i64,
+    currency: String,
+    refunded_at: String,
+    recorded_at: String,
+    reason: Option<String>,
+    metadata: String,
+    state: String,
+    settled_at: Option<String>,
+    settled_by: Option<String>,
+    note: Option<String>,
+}
+
+/// A refund and its place in the list.
+pub(super) fn refund(columns: RefundColumns) -> Result<(i64, RefundRow), PlatformError> {
+    let settled = match (columns.settled_at, columns.settled_by, columns.note) {
+        (Some(at), Some(by), Some(note)) => Some(Settled { at: parsed("settled_at", &at)?, by, note }),
+        _ => None,
+    };
+    let row = RefundRow {
+        id: parsed("refund id", &columns.id)?,
+        purchase_id: parsed("purchase id", &columns.purchase_id)?,
+        refund: Refund {
+            payment_id: columns.payment_id,
+            item: columns.item,
+            refund_id: columns.refund_id,
+            refunded_at: parsed("refunded_at", &columns.refunded_at)?,
+            amount: Amount { minor: columns.amount, currency: columns.currency },
+            reason: columns.reason,
+            metadata: from_json("refunds.metadata", &columns.metadata)?,
+        },
+        recorded_at: parsed("recorded_at", &columns.recorded_at)?,
+        state: parsed("refund state", &columns.state)?,
+        settled,
+    };
+    Ok((columns.seq, row))
 }
 
 /// A group's position.

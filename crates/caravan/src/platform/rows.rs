@@ -6,6 +6,7 @@ use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::{Headers, Topic};
 use caravan_domain::plan::Slot;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::refund::{Refund, RefundState};
 use caravan_domain::session::{Changed, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
@@ -253,6 +254,43 @@ pub struct Change {
     pub effective_from: Option<Date>,
     /// The names of the rules they decided against.
     pub overrides: Vec<String>,
+}
+
+/// A refund's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundRow {
+    /// Derived from the purchase and the payment side's id.
+    pub id: Uuid,
+    /// Of which purchase, whether it is recorded yet or not.
+    pub purchase_id: Uuid,
+    /// As it was reported.
+    pub refund: Refund,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Where it stands.
+    pub state: RefundState,
+    /// What a person has decided, if one has.
+    pub settled: Option<Settled>,
+}
+
+/// What a person has decided about a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What, in their words.
+    pub note: String,
+}
+
+/// Which refunds to list.
+#[derive(Clone, Debug, Default)]
+pub struct RefundFilter {
+    /// Only this one.
+    pub id: Option<Uuid>,
+    /// Only those in this state.
+    pub state: Option<RefundState>,
 }
 
 /// Numbers of the store as a whole.

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
-    Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use super::transaction::{CommitError, Transaction};
 
@@ -24,6 +24,8 @@ use super::transaction::{CommitError, Transaction};
 pub trait Reads: Send + Sync {
     /// The purchases with these ids that exist, in no particular order.
     async fn purchases(&self, ids: &[Uuid]) -> Result<Vec<Purchase>, PlatformError>;
+    /// What is known to be given back of these purchases, whether they exist or not, in the order of its recording.
+    async fn refunds(&self, purchase_ids: &[Uuid]) -> Result<Vec<RefundRow>, PlatformError>;
     /// For each `(student, subject)` (the subject folded) the trainer of the student's latest
     /// allocation of that subject, where there is one.
     async fn previous_trainers(
@@ -98,6 +100,13 @@ pub trait Lists: Send + Sync {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, PlatformError>;
+    /// Refunds, in the order of their recording.
+    async fn list_refunds(
+        &self,
+        filter: &RefundFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError>;
     /// Trainers by id, from after this id on.
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError>;
     /// The trainers with these ids and their versions, without calendars.

@@ -109,6 +109,8 @@ impl Worker for AllocationWorker {
                     *status = PurchaseStatus::Allocated;
                     outcome.done += 1;
                 }
+                // Called off before anybody was looked for: all of it was given back, or a person decided so.
+                Some(PurchaseStatus::Cancelled) => outcome.superseded += 1,
                 Some(_) => outcome.duplicates += 1,
             }
         }

@@ -416,6 +416,38 @@ pub(crate) const DAMAGES: &[Damage] = &[
         breaks: &[NothingVanishes],
     },
     Damage {
+        what: "a refund is gone",
+        find: "SELECT f.id, r.place FROM refunds f
+               JOIN {PLACED} r ON r.topic = 'purchase-refunded' AND r.key = f.payment_id WHERE f.state = 'open'",
+        statements: &["DELETE FROM refunds WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund is of another amount than was reported",
+        find: "SELECT f.id, r.place FROM refunds f
+               JOIN {PLACED} r ON r.topic = 'purchase-refunded' AND r.key = f.payment_id WHERE f.state = 'open'",
+        statements: &["UPDATE refunds SET amount = amount + 1 WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund of a part counts as the whole",
+        find: "SELECT id, id FROM refunds WHERE state = 'open'",
+        statements: &["UPDATE refunds SET state = 'applied' WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund is kept though its payment is known",
+        find: "SELECT id, id FROM refunds WHERE state = 'open'",
+        statements: &["UPDATE refunds SET state = 'kept' WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a person is to decide about a payment that nobody knows",
+        find: "SELECT id, id FROM refunds WHERE state = 'kept'",
+        statements: &["UPDATE refunds SET state = 'open' WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
         what: "a purchase that waits is gone",
         find: "SELECT p.id, p.id, r.place FROM purchases p
                JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND r.key = p.payment_id

@@ -113,8 +113,12 @@ async fn run_workers(platform: &Platform) {
 }
 
 async fn publish(platform: &Platform, payments: &[Vec<u8>]) {
+    publish_to(platform, Topic::PurchaseConfirmed, payments).await;
+}
+
+async fn publish_to(platform: &Platform, topic: Topic, payments: &[Vec<u8>]) {
     let record = |value: &Vec<u8>| NewRecord {
-        topic: Topic::PurchaseConfirmed,
+        topic,
         key: payment_id_of(value).map(String::into_bytes),
         value: Some(value.clone()),
         headers: Headers::new(),
@@ -172,6 +176,18 @@ async fn move_one(platform: &Platform) {
     sessions::change(platform, &request).await.unwrap();
 }
 
+/// All of what was called off is given back, a part of what is over, and something that nobody knows of.
+async fn give_back(platform: &Platform) {
+    let refunds = [(CALLED_OFF, 149_900), ("pay_5", 500), ("pay_unknown", 500)].map(|(payment_id, minor)| {
+        let refund = json!({
+            "payment_id": payment_id, "refund_id": "re_1", "refunded_at": LATER,
+            "amount": { "minor": minor, "currency": "INR" },
+        });
+        refund.to_string().into_bytes()
+    });
+    publish_to(platform, Topic::PurchaseRefunded, &refunds).await;
+}
+
 /// A ground on which everything has happened as it should, kept to be put back.
 pub(crate) async fn healthy<G: Ground>() -> G {
     let mut ground = G::empty().await;
@@ -189,6 +205,7 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     run_workers(&later).await;
     call_off(&later).await;
     move_one(&later).await;
+    give_back(&later).await;
     run_workers(&later).await;
     ground.keep().await;
     ground

@@ -177,6 +177,43 @@ fn students_move_in_and_one_who_waits_is_given_a_trainer() {
 }
 
 #[test]
+fn refunds_are_reported_listed_and_settled_once() {
+    let place = Place::with_examples();
+    assert_eq!(place.run(&["refunds", "list"]).ok(), "no refunds\n");
+    let refund = |payment_id: &str, refund_id: &str, minor: u64| {
+        json!({
+            "payment_id": payment_id, "refund_id": refund_id, "refunded_at": "2026-11-23T10:00:00Z",
+            "amount": { "minor": minor, "currency": "INR" }, "reason": "ill for a week",
+        })
+    };
+    let lines = [refund("pay_ex_01", "re_1", 1), refund("pay_none", "re_2", 5), json!({ "payment_id": "pay_ex_01" })];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    assert_eq!(
+        place.fed(lines.as_bytes(), &["refunds", "report", "-"]).ok(),
+        "published 3 lines to purchase-refunded\n"
+    );
+    place.run(&["run", "--until-idle"]).ok();
+    assert_eq!(place.run(&["refunds", "list", "--json"]).json_lines().len(), 2);
+    assert_eq!(place.run(&["refunds", "list", "--limit", "1", "--json"]).json_lines().len(), 1);
+    let open = place.run(&["refunds", "list", "--open", "--json"]).json_lines();
+    assert_eq!((open.len(), &open[0]["refund_id"], &open[0]["amount"]["minor"]), (1, &json!("re_1"), &json!(1)));
+    let id = open[0]["id"].as_str().unwrap();
+
+    let settle = |more: &[&str]| place.run(&[&["refunds", "settle"], more].concat());
+    assert!(settle(&[id]).failed(2).contains("--note"));
+    assert!(settle(&[id, "--note", " "]).failed(2).contains("--note must be a text of 1 to 500 characters"));
+    let unknown = open[0]["purchase_id"].as_str().unwrap();
+    assert!(settle(&[unknown, "--note", "x"]).failed(1).contains("see: caravan refunds list"));
+    assert_eq!(settle(&[id, "--note", "a lesson more", "--by", "ann"]).ok(), format!("refund {id} is settled\n"));
+    assert!(settle(&[id, "--note", "again"]).ok().contains("was settled before; nothing has changed"));
+    let shown = place.run(&["refunds", "list"]).ok();
+    assert!(shown.contains("a lesson more (ann)") && shown.contains("settled") && shown.contains("kept"), "{shown}");
+    let shown = place.run(&["purchases", "show", "pay_ex_01"]).ok();
+    assert!(shown.contains("refunded, by purchase-refunded at ") && shown.contains("ill for a week"), "{shown}");
+    place.run(&["audit"]).ok();
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let place = Place::new();
     assert!(place.run(&["purchases", "confirm", "absent.jsonl"]).failed(1).contains("absent.jsonl"));

@@ -15,6 +15,7 @@ mod notes;
 mod outbox;
 mod positions;
 mod purchases;
+mod refunds;
 mod roster;
 #[path = "../support/services.rs"]
 mod services;
@@ -77,6 +78,11 @@ macro_rules! conformance {
             positions::a_replay_moves_them_by_hand;
             purchases::a_purchase_is_recorded_once_and_read_as_it_was;
             purchases::unusual_texts_survive;
+            refunds::one_is_recorded_once_and_read_as_it_was;
+            refunds::one_before_its_payment_is_not_overlooked;
+            refunds::of_a_payment_and_its_refund_at_once_one_looks_again;
+            refunds::parts_at_once_are_added_up;
+            refunds::an_open_one_is_settled_once_and_stays_so;
             roster::an_import_is_an_upsert_by_version;
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;

@@ -18,6 +18,7 @@ mod noticing;
 mod once;
 mod reconciling;
 mod records;
+mod refunding;
 mod retention;
 mod sample;
 mod school_year;

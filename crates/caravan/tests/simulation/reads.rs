@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
     Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter,
-    RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter, Waiting,
+    RefundFilter, RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter,
+    Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;
@@ -201,6 +202,11 @@ impl Reads for Handle {
         .await
     }
 
+    /// Nobody gives anything back in here.
+    async fn refunds(&self, _purchase_ids: &[Uuid]) -> Result<Vec<RefundRow>, PlatformError> {
+        Ok(Vec::new())
+    }
+
     async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
         self.call("store.ended_sessions", |state| {
             let sessions = state.tables.purchases.values().flat_map(|row| row.sessions.values());
@@ -350,6 +356,15 @@ impl Lists for Handle {
             Ok(state.tables.waitlist.get(&purchase_id).map(|waiting| (**waiting).clone()))
         })
         .await
+    }
+
+    async fn list_refunds(
+        &self,
+        _filter: &RefundFilter,
+        _after: Option<Cursor>,
+        _limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        Ok(Vec::new())
     }
 
     async fn changes_of(&self, _purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {

@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use super::bulk::{Query, json_list};
 use super::reads::closures;
-use super::rows::{self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS};
+use super::rows::{
+    self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, SESSION_COLUMNS, TRAINER_COLUMNS,
+};
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
-    SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, Session, SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use crate::platform::store::Lists;
 
@@ -124,6 +126,24 @@ impl Lists for EmbeddedStore {
             .bind(filter.reason.as_deref())
             .bind(filter.topic.map(Topic::name));
         self.fetch(query).await?.iter().map(rows::dead_letter).collect()
+    }
+
+    async fn list_refunds(
+        &self,
+        filter: &RefundFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        let conditions = [(filter.id.is_some(), "AND r.id = ?3"), (filter.state.is_some(), "AND r.state = ?4")];
+        let conditions = chosen(&conditions);
+        let sql =
+            format!("SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.seq > ?1 {conditions} ORDER BY r.seq LIMIT ?2");
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows::limit(limit))
+            .bind(filter.id.map(|id| id.to_string()))
+            .bind(filter.state.map(|state| state.name()));
+        self.fetch(query).await?.iter().map(rows::refund).collect()
     }
 
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {

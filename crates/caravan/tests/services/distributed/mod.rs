@@ -37,6 +37,8 @@ mod once;
 mod reconciling;
 #[path = "../../pipeline/records.rs"]
 mod records;
+#[path = "../../pipeline/refunding.rs"]
+mod refunding;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
 #[path = "../../pipeline/skipping.rs"]

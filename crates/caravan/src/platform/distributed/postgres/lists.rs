@@ -14,13 +14,14 @@ use super::PostgresStore;
 use super::errors::platform_error;
 use super::reads::closures;
 use super::rows::{
-    self, DEAD_LETTER_COLUMNS, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS,
+    self, DEAD_LETTER_COLUMNS, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, SESSION_COLUMNS,
+    TRAINER_COLUMNS,
 };
 use crate::platform::PlatformError;
 use crate::platform::columns::{instant, limit as rows_max, number, parsed, second};
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
-    SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, Session, SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use crate::platform::store::Lists;
 
@@ -136,6 +137,24 @@ impl Lists for PostgresStore {
             .bind(filter.waiting)
             .bind(filter.topic.map(Topic::name));
         self.fetch(query.persistent(false)).await?.iter().map(rows::dead_letter).collect()
+    }
+
+    async fn list_refunds(
+        &self,
+        filter: &RefundFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        let sql = format!(
+            "SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.seq > $1 AND ($3::uuid IS NULL OR r.id = $3)
+               AND ($4::text IS NULL OR r.state = $4) ORDER BY r.seq LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows_max(limit))
+            .bind(filter.id)
+            .bind(filter.state.map(|state| state.name()));
+        self.fetch(query.persistent(false)).await?.iter().map(rows::refund).collect()
     }
 
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {

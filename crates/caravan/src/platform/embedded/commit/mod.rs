@@ -17,6 +17,7 @@ mod notes;
 mod outbox;
 mod positions;
 mod purchases;
+mod refunds;
 mod reservations;
 mod roster;
 mod session_changes;
@@ -41,6 +42,8 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     let effects = &transaction.effects;
     positions::advance(connection, transaction.group, &transaction.advances).await?;
     purchases::record(connection, &effects.purchases).await?;
+    refunds::record(connection, effects).await?;
+    refunds::settle(connection, &effects.settled).await?;
     trainers::touch(connection, &effects.trainers).await?;
     trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;

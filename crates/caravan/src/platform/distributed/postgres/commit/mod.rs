@@ -19,6 +19,7 @@ mod notes;
 mod outbox;
 mod positions;
 mod purchases;
+mod refunds;
 mod reservations;
 mod roster;
 mod session_changes;
@@ -37,7 +38,10 @@ pub(super) async fn commit(pool: &PgPool, transaction: &Transaction) -> Result<(
 async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Result<(), CommitError> {
     let effects = &transaction.effects;
     positions::advance(connection, transaction.group, &transaction.advances).await?;
+    refunds::take_turns(connection, effects).await?;
     purchases::record(connection, &effects.purchases).await?;
+    refunds::record(connection, effects).await?;
+    refunds::settle(connection, &effects.settled).await?;
     trainers::touch(connection, &effects.trainers).await?;
     trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;
