@@ -65,6 +65,7 @@ pub struct Settings {
     pub window_days: u16,
     pub lead_days: u16,
     pub max_skipped: u16,
+    pub full_refund_cancels: bool,
     pub cron: String,
     pub listen: String,
     pub log_format: LogFormat,
@@ -72,7 +73,7 @@ pub struct Settings {
 }
 
 /// The keys of [`Settings`], in the order of the defaults file.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 23] = [
     "data",
     "namespace",
     "postgres_url",
@@ -91,6 +92,7 @@ pub const KEYS: [&str; 22] = [
     "window_days",
     "lead_days",
     "max_skipped",
+    "full_refund_cancels",
     "cron",
     "listen",
     "log_format",
@@ -462,6 +464,7 @@ impl Settings {
             window_days: self.window_days,
             lead_days: self.lead_days,
             max_skipped: self.max_skipped,
+            full_refund_cancels: self.full_refund_cancels,
             cron: self.cron.clone(),
             log_retention: Duration::from_secs(u64::from(self.log_retention_hours) * 3_600),
             partitions: self.partitions,

@@ -11,7 +11,6 @@ pub mod engine;
 pub mod http;
 pub mod lag;
 pub mod life;
-pub mod payments;
 pub mod platform;
 pub mod progress;
 pub mod reconcile;

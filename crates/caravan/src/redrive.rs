@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use caravan_domain::event::{Topic, decode_confirmation, open, payment_id_of, purchase_id_of, redrive_headers};
+use caravan_domain::event::{
+    Topic, decode_confirmation, decode_refund, open, payment_id_of, purchase_id_of, redrive_headers,
+};
 use caravan_domain::ids::purchase_id;
 use caravan_domain::purchase::Confirmation;
 use caravan_domain::rejection::{Reason, Rejection};
@@ -89,11 +91,13 @@ fn decide(letters: &[DeadLetter], repaired: Option<&[u8]>, now: Timestamp) -> (T
     (transaction, sent)
 }
 
-/// The record that is sent again. A repaired confirmation may be about another payment, whose
+/// The record that is sent again. A repaired confirmation or refund may be about another payment, whose
 /// records must stay in order with it: the key follows.
 fn record(letter: &DeadLetter, repaired: Option<&[u8]>, now: Timestamp) -> NewRecord {
     let repaired_key = match (letter.topic, repaired) {
-        (Topic::PurchaseConfirmed, Some(value)) => payment_id_of(value).map(String::into_bytes),
+        (Topic::PurchaseConfirmed | Topic::PurchaseRefunded, Some(value)) => {
+            payment_id_of(value).map(String::into_bytes)
+        }
         _ => None,
     };
     NewRecord {
@@ -135,6 +139,10 @@ impl Rehearsals {
                 Ok(confirmation) => self.of_confirmation(platform, confirmation).await,
                 Err(rejection) => Ok(Rehearsal::SetAsideAgain(rejection)),
             },
+            Topic::PurchaseRefunded => Ok(match decode_refund(&envelope.data) {
+                Ok(_) => Rehearsal::LookedAtAgain(letter.topic),
+                Err(rejection) => Rehearsal::SetAsideAgain(rejection),
+            }),
             Topic::PurchaseCreated | Topic::TrainerAllocated | Topic::PurchaseCancelled => {
                 of_known_purchase(platform, letter.topic, &envelope.data).await
             }

@@ -15,6 +15,7 @@ use crate::platform::{Platform, PlatformError};
 
 mod file;
 
+pub(crate) use file::json_lines;
 pub use file::{Entry, FILE_BYTES_MAX, Format, LineFault, closures_of, trainers_of};
 
 /// Trainers that are read at once.

@@ -1,302 +1,344 @@
-//! Purchases that are paid and not fulfilled: since when, why, and what to do.
+//! What is paid and not fulfilled, oldest first: read page by page, so that however much it is, little is held.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
-use caravan_domain::allocation::{Obstacle, Receipt, Rule};
-use caravan_domain::event::Topic;
-use caravan_domain::purchase::PurchaseStatus;
-use jiff::{SignedDuration, Timestamp};
+use caravan_domain::allocation::Receipt;
+use caravan_domain::event::{Topic, open, payment_id_of, redrive_headers};
+use caravan_domain::ids::purchase_id;
+use caravan_domain::stuck::{Cause, Words, waiting_words};
+use caravan_domain::window::{self, today};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::engine::Policy;
 use crate::engine::cron::Schedule;
-use crate::payments::Reported;
-use crate::platform::rows::{DeadLetter, DeadLetterFilter};
-use crate::platform::stuck::{LateBounds, LateCursor, LatePurchase};
+use crate::platform::rows::{Cursor, DeadLetter, DeadLetterFilter, Purchase, Unfulfilled, UnfulfilledFilter};
 use crate::platform::{Platform, PlatformError};
-use crate::redrive::LETTERS_MAX;
-use crate::workers::WorkerKind;
+use crate::workers::window::schedule;
 
-/// What takes longer than this is late: a worker that runs and keeps up needs seconds.
-const IN_HAND_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// How long after its time the cron may still be at work.
-const CRON_MAX: SignedDuration = SignedDuration::from_mins(15);
-/// Purchases read at once. Each page walks all of them, so it is large.
-const PAGE: usize = 5_000;
+/// How long that which should take seconds may take before it counts as stuck.
+pub const OLDER_THAN_DEFAULT: Duration = Duration::from_secs(5 * 60);
+/// Purchases read at once. Each page looks at all that is not fulfilled, so it is a large one.
+const PURCHASES_PAGE: usize = 1_000;
+/// Dead letters read at once: each may be large.
+const LETTERS_PAGE: usize = 50;
 
-/// Why a purchase is not fulfilled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cause {
-    /// Nobody has looked for a trainer yet.
-    Undecided,
-    /// No trainer fits.
-    Waitlisted,
-    /// A trainer is found, and no session stands in the calendar.
-    Unscheduled,
-    /// The cron should have extended its window.
-    WindowBehind,
-    /// The payment was set aside, and never became a purchase.
-    DeadLetter,
+/// Something that is paid and not fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stuck {
+    /// The purchase; `None` if there never was one.
+    pub purchase_id: Option<Uuid>,
+    /// The payment, if it can be read.
+    pub payment_id: Option<String>,
+    /// Which of several purchases of one payment.
+    pub item: Option<String>,
+    /// The student, if it can be read.
+    pub student_id: Option<String>,
+    /// Since when the next step is waited for.
+    pub since: Timestamp,
+    /// The same in seconds.
+    pub age_seconds: i64,
+    /// What holds it up.
+    pub cause: Cause,
+    /// The same in words.
+    pub detail: String,
+    /// What to do next.
+    pub next: String,
+    /// The dead letter that the confirmation became.
+    pub dead_letter: Option<i64>,
 }
 
-impl Cause {
-    /// Its name, as in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Undecided => "undecided",
-            Self::Waitlisted => "waitlisted",
-            Self::Unscheduled => "unscheduled",
-            Self::WindowBehind => "window-behind",
-            Self::DeadLetter => "dead-letter",
+/// What a confirmation says of whose it is, as far as it can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Paid {
+    pub(crate) payment_id: Option<String>,
+    pub(crate) item: Option<String>,
+    pub(crate) student_id: Option<String>,
+}
+
+impl Paid {
+    /// What the confirmation that became this dead letter says; where it says nothing, its key does.
+    pub(crate) fn of(letter: &DeadLetter) -> Self {
+        let data = open(letter.value.as_deref(), &redrive_headers(&letter.headers)).map(|envelope| envelope.data);
+        let data = data.unwrap_or_default();
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        // Read by the same rules as a record's key.
+        let told = payment_id_of(serde_json::json!({ "payment_id": data.get("payment_id") }).to_string().as_bytes());
+        let by_key = || letter.key.clone().and_then(|key| String::from_utf8(key).ok()).filter(|key| !key.is_empty());
+        Self {
+            payment_id: told.or_else(by_key),
+            item: text(data.get("item")),
+            student_id: text(data.pointer("/student/id")),
         }
+    }
+
+    /// The purchase it would have become.
+    pub(crate) fn purchase_id(&self) -> Option<Uuid> {
+        Some(purchase_id(self.payment_id.as_deref()?, self.item.as_deref()))
     }
 }
 
-/// What is paid and not fulfilled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stuck {
-    /// The purchase; of a payment that never became one what it would have been, if that is known.
-    pub purchase_id: Option<Uuid>,
-    /// The payment's id, if it can be read.
-    pub payment_id: Option<String>,
-    /// Whose it is, if that can be read.
-    pub student_id: Option<String>,
-    /// Since when it is so.
-    pub since: Timestamp,
-    /// How long that is.
-    pub age_seconds: i64,
-    /// Why.
-    pub cause: Cause,
-    /// Why, in words.
-    pub detail: String,
-    /// What to do.
-    pub next: String,
+/// What the cron should have done by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Expected {
+    /// The UTC date it should have extended windows for.
+    today: Date,
+    /// Whether it has not.
+    late: bool,
 }
 
-/// Finds what is stuck, oldest first, a page at a time.
+/// The day that the cron should have reached at `as_of`: that of its last run, or of the latest one it has missed.
+fn expected(schedule: &Schedule, last: Option<Timestamp>, as_of: Timestamp, now: Timestamp) -> Expected {
+    // As for the cron itself, a last run in the future counts as none.
+    let Some(last) = last.filter(|last| *last <= now) else { return Expected { today: today(as_of), late: true } };
+    if last > as_of || !schedule.is_due(Some(last), as_of) {
+        return Expected { today: today(last.min(as_of)), late: false };
+    }
+    let was_due_on = |day: Date| {
+        let midnight = day.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |midnight| midnight.timestamp());
+        let before = midnight.checked_sub(SignedDuration::from_secs(1)).unwrap_or(midnight);
+        schedule.next_after(before).is_some_and(|due| due <= as_of)
+    };
+    // One was due between the last run and now: it is found at the latest on the day of that run.
+    let mut day = today(as_of);
+    while day > today(last) && !was_due_on(day) {
+        day = day.saturating_sub(1.day());
+    }
+    Expected { today: day, late: true }
+}
+
+/// All that is stuck, one after the other.
 pub struct Search<'a> {
     platform: &'a Platform,
     now: Timestamp,
-    bounds: LateBounds,
-    purchases: Pages<LateCursor>,
-    letters: Pages<i64>,
+    expected: Expected,
+    filter: UnfulfilledFilter,
+    purchases: Page<Unfulfilled>,
+    letters: Page<Cursor>,
 }
 
-/// What was read of a list and not handed on yet; `after` is where it goes on, unless it has ended.
-struct Pages<C> {
-    found: VecDeque<Stuck>,
+/// What was read and not told yet of one of the two sources, and where it goes on.
+struct Page<C> {
+    read: VecDeque<Stuck>,
     after: Option<C>,
     ended: bool,
 }
 
-impl<C> Pages<C> {
-    fn new() -> Self {
-        Self { found: VecDeque::new(), after: None, ended: false }
+impl<C> Default for Page<C> {
+    fn default() -> Self {
+        Self { read: VecDeque::new(), after: None, ended: false }
     }
 }
 
 impl<'a> Search<'a> {
-    /// What needs a person or is late; with `older_than` what has been so for at least as long.
-    ///
-    /// # Errors
-    /// If the policy's cron is no schedule.
-    pub fn new(
-        platform: &'a Platform,
-        policy: &Policy,
-        older_than: Option<SignedDuration>,
-    ) -> Result<Self, PlatformError> {
-        let now = platform.clock.now();
-        let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        let schedule = Schedule::parse(&policy.cron).map_err(PlatformError::Broken)?;
-        let asked = before(older_than.unwrap_or(SignedDuration::ZERO));
-        let bounds = LateBounds {
-            in_hand: before(older_than.unwrap_or(IN_HAND_MAX)),
-            waiting: asked,
-            behind: asked,
-            reached: schedule.last_due_date(before(CRON_MAX)),
-            window_days: policy.window_days,
-            groups: [WorkerKind::Allocation.spec().group, WorkerKind::Session.spec().group],
-        };
-        Ok(Self { platform, now, bounds, purchases: Pages::new(), letters: Pages::new() })
-    }
-
-    /// The next one; `limit` is how many more are wanted at most.
+    /// Begins to look. What should take seconds counts once it is `older_than` that; who waits for a trainer and what was
+    /// set aside counts at any age.
     ///
     /// # Errors
     /// If the store can't be read.
-    pub async fn next(&mut self, limit: usize) -> Result<Option<Stuck>, PlatformError> {
-        self.read_purchases(limit.min(PAGE)).await?;
-        self.read_letters().await?;
-        let (purchases, letters) = (&mut self.purchases.found, &mut self.letters.found);
+    pub async fn begin(platform: &'a Platform, policy: &Policy, older_than: Duration) -> Result<Self, PlatformError> {
+        let now = platform.clock.now();
+        let before = now.checked_sub(older_than).unwrap_or(Timestamp::MIN);
+        let schedule = Schedule::parse(&policy.cron).map_err(PlatformError::Broken)?;
+        let expected = expected(&schedule, platform.store.cron_last().await?, before, now);
+        let filter = UnfulfilledFilter { before, today: expected.today, window_days: policy.window_days };
+        Ok(Self { platform, now, expected, filter, purchases: Page::default(), letters: Page::default() })
+    }
+
+    /// The next one, in the order of `since`.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub async fn next(&mut self) -> Result<Option<Stuck>, PlatformError> {
+        while self.purchases.read.is_empty() && !self.purchases.ended {
+            self.read_purchases().await?;
+        }
+        while self.letters.read.is_empty() && !self.letters.ended {
+            self.read_letters().await?;
+        }
+        let (purchases, letters) = (&mut self.purchases.read, &mut self.letters.read);
         let letter_first = match (purchases.front(), letters.front()) {
             (Some(purchase), Some(letter)) => letter.since < purchase.since,
-            (None, _) => true,
-            (_, None) => false,
+            (purchase, _) => purchase.is_none(),
         };
         Ok(if letter_first { letters.pop_front() } else { purchases.pop_front() })
     }
 
-    async fn read_purchases(&mut self, limit: usize) -> Result<(), PlatformError> {
-        let pages = &mut self.purchases;
-        if pages.ended || !pages.found.is_empty() {
-            return Ok(());
-        }
-        let page = self.platform.store.late_purchases(&self.bounds, pages.after, limit).await?;
-        pages.ended = page.len() < limit;
-        pages.after = page.last().map(|late| (late.since, late.place)).or(pages.after);
-        pages.found.extend(page.iter().map(|late| of_purchase(late, self.now)));
+    async fn read_purchases(&mut self) -> Result<(), PlatformError> {
+        let page = &self.purchases;
+        let found = self.platform.store.list_unfulfilled(&self.filter, page.after.as_ref(), PURCHASES_PAGE).await?;
+        self.purchases.ended = found.len() < PURCHASES_PAGE;
+        self.purchases.read = found.iter().filter_map(|one| self.stuck(one)).collect();
+        self.purchases.after = found.into_iter().next_back();
         Ok(())
     }
 
-    /// Dead letters until some of them are stuck payments, or none are left.
+    /// A confirmation that came again and became a purchase has nobody waiting for it.
     async fn read_letters(&mut self) -> Result<(), PlatformError> {
-        let filter = DeadLetterFilter { waiting: true, ..DeadLetterFilter::default() };
-        while !self.letters.ended && self.letters.found.is_empty() {
-            let page = self.platform.store.list_dead_letters(&filter, self.letters.after, LETTERS_MAX).await?;
-            self.letters.ended = page.len() < LETTERS_MAX;
-            self.letters.after = page.last().map(|letter| letter.id).or(self.letters.after);
-            let found = self.of_letters(&page).await?;
-            self.letters.found.extend(found);
-        }
+        let filter =
+            DeadLetterFilter { topic: Some(Topic::PurchaseConfirmed), waiting: true, ..DeadLetterFilter::default() };
+        let found = self.platform.store.list_dead_letters(&filter, self.letters.after, LETTERS_PAGE).await?;
+        self.letters.ended = found.len() < LETTERS_PAGE;
+        self.letters.after = found.last().map(|letter| letter.id);
+        let paid: Vec<(Paid, DeadLetter)> = found.into_iter().map(|letter| (Paid::of(&letter), letter)).collect();
+        let ids: Vec<Uuid> = paid.iter().filter_map(|(paid, _)| paid.purchase_id()).collect();
+        let recorded = self.platform.store.purchases(&ids).await?;
+        let recorded: HashSet<Uuid> = recorded.into_iter().map(|purchase| purchase.id).collect();
+        let never = paid.into_iter().filter(|(paid, _)| paid.purchase_id().is_none_or(|id| !recorded.contains(&id)));
+        self.letters.read = never.map(|(paid, letter)| self.set_aside(paid, &letter)).collect();
         Ok(())
     }
 
-    async fn of_letters(&self, page: &[DeadLetter]) -> Result<Vec<Stuck>, PlatformError> {
-        let old =
-            |letter: &&DeadLetter| letter.topic == Topic::PurchaseConfirmed && letter.failed_at <= self.bounds.waiting;
-        let reported: Vec<_> = page.iter().filter(old).map(|letter| (letter, Reported::by(letter))).collect();
-        let ids: Vec<Uuid> = reported.iter().filter_map(|(_, payment)| payment.purchase_id).collect();
-        let recorded: HashSet<Uuid> = match ids.is_empty() {
-            true => HashSet::new(),
-            false => self.platform.store.purchases(&ids).await?.into_iter().map(|purchase| purchase.id).collect(),
-        };
-        let lost =
-            reported.into_iter().filter(|(_, payment)| payment.purchase_id.is_none_or(|id| !recorded.contains(&id)));
-        Ok(lost.map(|(letter, payment)| of_letter(letter, payment, self.now)).collect())
+    fn set_aside(&self, paid: Paid, letter: &DeadLetter) -> Stuck {
+        let Words { detail, next } = Words::set_aside(letter.id, &letter.reason, &letter.detail);
+        Stuck {
+            purchase_id: None,
+            payment_id: paid.payment_id,
+            item: paid.item,
+            student_id: paid.student_id,
+            since: letter.failed_at,
+            age_seconds: self.age(letter.failed_at),
+            cause: Cause::SetAside,
+            detail,
+            next,
+            dead_letter: Some(letter.id),
+        }
+    }
+
+    fn age(&self, since: Timestamp) -> i64 {
+        self.now.duration_since(since).as_secs().max(0)
+    }
+
+    fn stuck(&self, found: &Unfulfilled) -> Option<Stuck> {
+        let purchase = &found.purchase;
+        let receipt = found.receipt.as_deref().and_then(|kept| serde_json::from_str::<Receipt>(kept).ok());
+        let cause = Cause::of(purchase.status, receipt.as_ref())?;
+        let words = self.words(purchase, cause, receipt.as_ref())?;
+        let confirmation = &purchase.confirmation;
+        Some(Stuck {
+            purchase_id: Some(purchase.id),
+            payment_id: Some(confirmation.payment_id.clone()),
+            item: confirmation.item.clone(),
+            student_id: Some(confirmation.student.id.clone()),
+            since: found.since,
+            age_seconds: self.age(found.since),
+            cause,
+            detail: words.detail,
+            // What is written for any purchase is said of this one.
+            next: words.next.replace("purchases show ID", &format!("purchases show {}", purchase.id)),
+            dead_letter: None,
+        })
+    }
+
+    /// `None` if nothing is wrong after all.
+    fn words(&self, purchase: &Purchase, cause: Cause, receipt: Option<&Receipt>) -> Option<Words> {
+        let course = &purchase.confirmation.course;
+        match cause {
+            Cause::Undecided => Some(Words::undecided()),
+            Cause::CourseNotTaught | Cause::NobodyFits(_) => {
+                Some(waiting_words(cause, receipt, &format!("{} {}", course.subject, course.level)))
+            }
+            Cause::NotScheduled => {
+                let trainer = purchase.allocation.as_ref().map_or("a trainer", |allocation| &allocation.trainer_id);
+                Some(Words::not_scheduled(trainer))
+            }
+            Cause::WindowBehind => {
+                let (allocation, horizon) = (purchase.allocation.as_ref()?, purchase.horizon?);
+                let target = window::horizon(self.expected.today, allocation.start_date, self.filter.window_days);
+                // Where all that is to come stands in the calendar already, nobody misses anything.
+                let missing = schedule(purchase, allocation).is_ok_and(|plan| {
+                    let mut due = plan.occurrences().skip_while(|lesson| lesson.local_date < horizon);
+                    due.next().is_some_and(|lesson| lesson.local_date < target)
+                });
+                missing.then(|| Words::window_behind(horizon, target, self.expected.late))
+            }
+            Cause::SetAside => None,
+        }
     }
 }
 
-fn age_seconds(since: Timestamp, now: Timestamp) -> i64 {
-    now.duration_since(since).as_secs().max(0)
-}
+#[cfg(test)]
+mod tests {
+    use caravan_domain::event::Headers;
 
-fn of_letter(letter: &DeadLetter, payment: Reported, now: Timestamp) -> Stuck {
-    let DeadLetter { id, reason, detail, .. } = letter;
-    Stuck {
-        purchase_id: payment.purchase_id,
-        payment_id: payment.payment_id,
-        student_id: payment.student_id,
-        since: letter.failed_at,
-        age_seconds: age_seconds(letter.failed_at, now),
-        cause: Cause::DeadLetter,
-        detail: format!("paid, never became a purchase: dead letter {id}, {reason}: {detail}"),
-        next: format!(
-            "caravan dead-letters show {id}, then caravan dead-letters redrive {id}, with --value FILE if it has to be repaired"
-        ),
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
     }
-}
 
-fn of_purchase(late: &LatePurchase, now: Timestamp) -> Stuck {
-    let (cause, detail, next) = match late.status {
-        PurchaseStatus::Waitlisted => {
-            let (detail, next) = waiting(late);
-            (Cause::Waitlisted, detail, next)
+    #[test]
+    fn the_cron_should_have_reached_the_day_of_its_latest_run_done_or_missed() {
+        for (cron, last, as_of, day, late) in [
+            // Done today; not due yet today; missed today; missed for days, and not due yet today.
+            ("0 2 * * *", Some("2026-12-05T02:00:03Z"), "2026-12-05T10:00:00Z", "2026-12-05", false),
+            ("0 2 * * *", Some("2026-12-04T02:00:03Z"), "2026-12-05T01:59:59Z", "2026-12-04", false),
+            ("0 2 * * *", Some("2026-12-04T02:00:03Z"), "2026-12-05T02:00:00Z", "2026-12-05", true),
+            ("0 2 * * *", Some("2026-11-20T02:00:03Z"), "2026-12-05T01:00:00Z", "2026-12-04", true),
+            // On Mondays: 30 November was the latest.
+            ("0 2 * * 1", Some("2026-11-20T02:00:03Z"), "2026-12-05T01:00:00Z", "2026-11-30", true),
+            ("0 2 * * 1", Some("2026-11-30T02:00:03Z"), "2026-12-05T01:00:00Z", "2026-11-30", false),
+            // Twice a day, one of them missed.
+            ("0 2,14 * * *", Some("2026-12-05T02:00:03Z"), "2026-12-05T15:00:00Z", "2026-12-05", true),
+            // Done a moment ago, within the time that is allowed.
+            ("0 2 * * *", Some("2026-12-05T02:01:00Z"), "2026-12-05T01:59:00Z", "2026-12-05", false),
+            // Never, or (the clock was set back) later than now: due at once.
+            ("0 2 * * *", None, "2026-12-05T01:00:00Z", "2026-12-05", true),
+            ("0 2 * * *", Some("2026-12-09T02:00:00Z"), "2026-12-05T01:00:00Z", "2026-12-05", true),
+        ] {
+            let schedule = Schedule::parse(cron).unwrap();
+            let found = expected(&schedule, last.map(at), at(as_of), at(as_of) + SignedDuration::from_mins(5));
+            assert_eq!((found.today.to_string().as_str(), found.late), (day, late), "{cron} {last:?} {as_of}");
         }
-        PurchaseStatus::Allocated => {
-            let (detail, next) =
-                in_hand(late, Topic::TrainerAllocated, WorkerKind::Session, "no session stands in the calendar");
-            (Cause::Unscheduled, detail, next)
-        }
-        PurchaseStatus::Scheduled => {
-            let horizon = late.horizon.map(|date| date.to_string()).unwrap_or_default();
-            let detail = format!("its window ends at {horizon}, and the cron should have extended it");
-            let next = "see that a session worker runs (caravan groups) and what it logs of [Cron]; \
-                        caravan sessions extend does it by hand";
-            (Cause::WindowBehind, detail, next.to_owned())
-        }
-        _ => {
-            let (detail, next) =
-                in_hand(late, Topic::PurchaseCreated, WorkerKind::Allocation, "no trainer has been looked for");
-            (Cause::Undecided, detail, next)
-        }
-    };
-    Stuck {
-        purchase_id: Some(late.id),
-        payment_id: Some(late.payment_id.clone()),
-        student_id: Some(late.student_id.clone()),
-        since: late.since,
-        age_seconds: age_seconds(late.since, now),
-        cause,
-        detail,
-        next,
     }
-}
 
-/// What a worker has not done, and whether that is because the record was set aside.
-fn in_hand(late: &LatePurchase, topic: Topic, worker: WorkerKind, missing: &str) -> (String, String) {
-    let name = worker.name();
-    match late.dead_letter {
-        Some(letter) => (
-            format!("{missing}: its record on {topic} was set aside as dead letter {letter}"),
-            format!("caravan dead-letters show {letter}, mend the cause, then caravan dead-letters redrive {letter}"),
-        ),
-        None => (
-            format!("{missing}: the {name} worker does not run, or is behind"),
-            format!("caravan groups shows how far it is; start it with caravan run --workers {name}"),
-        ),
-    }
-}
-
-fn waiting(late: &LatePurchase) -> (String, String) {
-    let course = format!("{} {}", late.subject, late.level);
-    let kept = late.receipt.as_deref().and_then(|text| serde_json::from_str::<Receipt>(text).ok());
-    let Some(receipt) = kept else {
-        let detail = "no trainer fits; why is kept in a form that this version of caravan doesn't know";
-        return (detail.to_owned(), format!("caravan purchases show {} --json", late.id));
-    };
-    match receipt.obstacle() {
-        Some(Obstacle::NotTaught) => (
-            format!("nobody teaches {course}"),
-            "if it is misspelt, cancel it and have it reported as it should be; else caravan trainers import somebody who teaches it"
-                .to_owned(),
-        ),
-        Some(Obstacle::AllInactive) => (
-            format!("all who teach {course} are inactive"),
-            "caravan trainers import somebody who teaches it, or set one of them active".to_owned(),
-        ),
-        Some(Obstacle::Rule { rule, ruled_out, of }) => {
-            (format!("{ruled_out} of {of} who teach {course}: {rule} ({})", in_words(rule)), remedy(rule).to_owned())
+    fn letter(key: Option<&str>, value: &str, media_type: &str) -> DeadLetter {
+        let mut headers = Headers::new();
+        headers.push_text("content-type", media_type);
+        DeadLetter {
+            id: 1,
+            topic: Topic::PurchaseConfirmed,
+            partition: 0,
+            offset: 0,
+            consumer_group: String::new(),
+            reason: String::new(),
+            detail: String::new(),
+            attempts: 1,
+            redrives: 0,
+            key: key.map(|key| key.as_bytes().to_vec()),
+            value: Some(value.as_bytes().to_vec()),
+            headers,
+            failed_at: Timestamp::UNIX_EPOCH,
+            redriven_at: None,
+            repaired: None,
         }
-        None => (
-            format!("{} teach {course} and nothing stood against them when it was looked at last", receipt.teachers()),
-            "it is looked at again with every change of the roster; caravan groups shows whether the allocation worker runs".to_owned(),
-        ),
     }
-}
 
-const fn in_words(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Inactive => "they take no new plans",
-        Rule::Course => "they don't teach it",
-        Rule::Language => "no language in common",
-        Rule::Availability => "not available at enough of the times asked for",
-        Rule::TimeOff => "off on too many of the dates",
-        Rule::TrainerBusy => "other sessions then",
-        Rule::StudentBusy => "the student has other sessions then",
-        Rule::WeeklyCapacity => "no room left in some week",
-    }
-}
-
-const fn remedy(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Language => "caravan trainers import somebody who teaches it in one of the student's languages",
-        Rule::StudentBusy => "ask the student for other times, cancel it and have it reported with them",
-        Rule::WeeklyCapacity => "raise max_sessions_per_week of one of them, or caravan trainers import somebody else",
-        Rule::Availability | Rule::TimeOff | Rule::TrainerBusy => {
-            "widen the availability of one of them or caravan trainers import somebody else; or ask the student for other times"
+    #[test]
+    fn whose_a_dead_confirmation_is_is_read_as_far_as_it_goes() {
+        let structured =
+            r#"{"specversion":"1.0","id":"1","type":"purchase-confirmed","source":"/s","data":{"payment_id":"p"}}"#;
+        for (key, value, media_type, expected) in [
+            (
+                None,
+                r#"{"payment_id":"p","item":"i","student":{"id":"s"}}"#,
+                "application/json",
+                [Some("p"), Some("i"), Some("s")],
+            ),
+            (Some("k"), r#"{"payment_id":"p"}"#, "application/json", [Some("p"), None, None]),
+            (Some("k"), r#"{"payment_id":7}"#, "application/json", [Some("k"), None, None]),
+            (Some("k"), "{", "application/json", [Some("k"), None, None]),
+            (None, "{", "application/json", [None; 3]),
+            (None, structured, "application/cloudevents+json", [Some("p"), None, None]),
+        ] {
+            let paid = Paid::of(&letter(key, value, media_type));
+            let found = [paid.payment_id.as_deref(), paid.item.as_deref(), paid.student_id.as_deref()];
+            assert_eq!(found, expected, "{key:?} {value}");
         }
-        Rule::Inactive | Rule::Course => "caravan trainers import somebody who teaches it",
     }
 }

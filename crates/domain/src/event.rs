@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::ids::Epoch;
 
+mod adoption;
 mod changes;
 pub(crate) mod confirmation;
 mod dead_letter;
@@ -17,8 +18,10 @@ pub(crate) mod envelope;
 mod headers;
 mod partition;
 mod payload;
+mod refund;
 mod trace;
 
+pub use adoption::{Adoption, adoption_from_json};
 pub use changes::{ChangedSession, SessionsChanged};
 pub use confirmation::{
     AMOUNT_MINOR_MAX, COURSE_CHARS_MAX, EMAIL_CHARS_MAX, ID_CHARS_MAX, LANGUAGE_CHARS_MAX, LANGUAGES_MAX,
@@ -33,6 +36,7 @@ pub use payload::{
     Payload, PurchaseCancelled, PurchaseCreated, PurchaseWaitlisted, ScheduledSession, SessionsScheduled,
     TrainerAllocated, TrainerChanged, Window, allocation_id_of, purchase_id_of, trainer_id_of,
 };
+pub use refund::{PurchaseChanged, decode_refund};
 pub use trace::{traceparent_for, valid_traceparent};
 
 /// The extension attribute of events that are not told in the first epoch, as a header.
@@ -44,6 +48,8 @@ const EPOCH_HEADER: &str = "ce_caravanepoch";
 pub enum Topic {
     /// A payment service has confirmed a payment.
     PurchaseConfirmed,
+    /// A payment service has given a payment back, or a part of it.
+    PurchaseRefunded,
     /// A payment has become a purchase.
     PurchaseCreated,
     /// A trainer's time is reserved for a purchase.
@@ -54,6 +60,8 @@ pub enum Topic {
     SessionsScheduled,
     /// A purchase was called off.
     PurchaseCancelled,
+    /// Something else about a purchase has changed.
+    PurchaseChanged,
     /// A person has changed sessions.
     SessionsChanged,
     /// A trainer's roster entry has changed.
@@ -64,13 +72,15 @@ pub enum Topic {
 
 impl Topic {
     /// All of them, in the order a purchase meets them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::PurchaseConfirmed,
+        Self::PurchaseRefunded,
         Self::PurchaseCreated,
         Self::TrainerAllocated,
         Self::PurchaseWaitlisted,
         Self::SessionsScheduled,
         Self::PurchaseCancelled,
+        Self::PurchaseChanged,
         Self::SessionsChanged,
         Self::TrainerChanged,
         Self::DeadLetterQueue,
@@ -80,11 +90,13 @@ impl Topic {
     pub const fn name(self) -> &'static str {
         match self {
             Self::PurchaseConfirmed => "purchase-confirmed",
+            Self::PurchaseRefunded => "purchase-refunded",
             Self::PurchaseCreated => "purchase-created",
             Self::TrainerAllocated => "trainer-allocated",
             Self::PurchaseWaitlisted => "purchase-waitlisted",
             Self::SessionsScheduled => "sessions-scheduled",
             Self::PurchaseCancelled => "purchase-cancelled",
+            Self::PurchaseChanged => "purchase-changed",
             Self::SessionsChanged => "sessions-changed",
             Self::TrainerChanged => "trainer-changed",
             Self::DeadLetterQueue => "dead-letter-queue",
@@ -192,7 +204,7 @@ mod tests {
         }
         let error = "purchase_confirmed".parse::<Topic>().unwrap_err().to_string();
         assert!(
-            error.contains("purchase_confirmed") && error.contains("purchase-confirmed, purchase-created"),
+            error.contains("purchase_confirmed") && error.contains("purchase-confirmed, purchase-refunded"),
             "{error}"
         );
     }

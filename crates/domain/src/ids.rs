@@ -25,6 +25,11 @@ pub fn allocation_id(purchase_id: Uuid, generation: u32) -> Uuid {
     Uuid::new_v5(&purchase_id, format!("allocation:{generation}").as_bytes())
 }
 
+/// The refund of a purchase with that id of the payment side's: `uuid5(purchase_id, "refund:" + refund_id)`.
+pub fn refund_id(purchase_id: Uuid, refund_id: &str) -> Uuid {
+    Uuid::new_v5(&purchase_id, format!("refund:{refund_id}").as_bytes())
+}
+
 /// The id of an event, from the thing it is about and what happened to it. A republication has
 /// the same id, so a consumer can tell it from a second event.
 pub fn event_id(about: Uuid, happening: &str) -> Uuid {

@@ -7,8 +7,9 @@
 //! A newcomer looking for a rule: [`event`] says what a record must look like, [`plan`] when the
 //! lessons of a plan are, [`window`] which of them stand in the calendar, [`trainer`] and
 //! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
-//! left of a plan that is called off, [`session`] how one session stands and whether it can be held so,
-//! [`substitution`] who stands in, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
+//! left of a plan that is called off, [`refund`] when a purchase is given back whole, [`session`] how one session
+//! stands and whether it can be held so, [`substitution`] who stands in, [`stuck`] what holds up a purchase that is
+//! paid, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
 
 pub mod allocation;
 pub mod availability;
@@ -18,8 +19,10 @@ mod field;
 pub mod ids;
 pub mod plan;
 pub mod purchase;
+pub mod refund;
 pub mod rejection;
 pub mod session;
+pub mod stuck;
 pub mod substitution;
 pub mod time_data;
 pub mod trainer;

@@ -148,6 +148,16 @@ impl fmt::Display for Slot {
     }
 }
 
+impl FromStr for Slot {
+    type Err = &'static str;
+
+    /// Reads it as it is printed, such as `tue 17:00`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (weekday, at) = text.trim().split_once(' ').ok_or("must be a day and a time such as tue 17:00")?;
+        Ok(Self { weekday: weekday.parse()?, at: at.trim_start().parse()? })
+    }
+}
+
 /// What was bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {

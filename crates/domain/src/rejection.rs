@@ -17,6 +17,8 @@ pub enum Reason {
     ValueTooLarge,
     /// The payment was reported before with another student, course, plan or amount.
     ConflictingPayment,
+    /// The refund was reported before with another amount, or is in another currency than its payment.
+    ConflictingRefund,
     /// The record names a purchase that the database does not have.
     UnknownPurchase,
     /// The record names an allocation that the database does not have.
@@ -33,6 +35,7 @@ impl Reason {
             Self::InvalidField => "invalid-field",
             Self::ValueTooLarge => "value-too-large",
             Self::ConflictingPayment => "conflicting-payment",
+            Self::ConflictingRefund => "conflicting-refund",
             Self::UnknownPurchase => "unknown-purchase",
             Self::UnknownAllocation => "unknown-allocation",
             Self::ProcessingFailed => "processing-failed",

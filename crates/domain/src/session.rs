@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Occurrence;
 
 mod makeup;
-mod rules;
+pub(crate) mod rules;
 
 pub use makeup::{MAKEUP_WEEKS_MAX, Makeup, makeup};
 pub use rules::{Asked, SessionRule, broken_rules, can_teach, contradiction, room_in_week};

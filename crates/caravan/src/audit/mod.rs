@@ -26,6 +26,7 @@ mod occurrences;
 mod once;
 mod opened;
 mod party;
+mod refunds;
 mod report;
 mod rolling_window;
 mod told;
@@ -84,6 +85,7 @@ pub async fn run(
     audit.log().await?;
     progress.begin("purchases", amount.purchases);
     audit.purchases().await?;
+    audit.refunds().await?;
     progress.begin("reserved time", amount.parties);
     audit.parties().await?;
     progress.begin("sessions", 2 * amount.sessions);
@@ -141,10 +143,12 @@ impl Audit<'_> {
             records.iter().for_each(|record| self.told.hear(record));
             if nothing_vanishes::is_owed(&topic.name) {
                 let passed = nothing_vanishes::passed(&records);
-                let outcomes = self.evidence.outcomes(&nothing_vanishes::named(&passed)).await?;
+                let named = nothing_vanishes::named(&passed);
+                let outcomes = self.evidence.outcomes(&named).await?;
+                let refunds = self.evidence.refunds_of(&named).await?;
                 let set_aside = self.evidence.set_aside(&topic.name, state.partition, from, until).await?;
                 let tally = self.report.of(Guarantee::NothingVanishes);
-                nothing_vanishes::judge(&passed, positions, &outcomes, &set_aside, tally);
+                nothing_vanishes::judge(&passed, positions, &outcomes, &refunds, &set_aside, tally);
             }
             self.progress.advance(records.len() as u64);
             place.from = until;
@@ -187,6 +191,25 @@ impl Audit<'_> {
             after = page.next;
             if after.is_none() {
                 return Ok(());
+            }
+        }
+    }
+
+    async fn refunds(&mut self) -> Result<(), PlatformError> {
+        let mut after = None;
+        loop {
+            let page = self.evidence.refunds(after, PURCHASES_IN_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.place);
+            let mut named: Vec<String> = page.iter().map(|row| row.purchase_id.clone()).collect();
+            named.sort_unstable();
+            named.dedup();
+            let outcomes = self.evidence.outcomes(&named).await?;
+            let all = self.evidence.refunds_of(&named).await?;
+            let tally = self.report.of(Guarantee::NothingVanishes);
+            for row in &page {
+                let purchase = outcomes.iter().find(|outcome| outcome.id == row.purchase_id);
+                refunds::judge(row, &all, purchase, tally);
             }
         }
     }

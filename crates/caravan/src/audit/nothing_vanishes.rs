@@ -10,10 +10,12 @@ use super::changed::Changes;
 use super::evidence::{Case, same_text};
 use super::once::purchase_id;
 use super::opened::data_of;
+use super::refunds;
 use super::report::Tally;
 use super::told::{Happening, Told};
 use crate::platform::evidence::{
-    DeadLetterEvidence, OutcomeEvidence, PositionEvidence, RecordEvidence, SetAsideEvidence, TopicEvidence,
+    DeadLetterEvidence, OutcomeEvidence, PositionEvidence, RecordEvidence, RefundEvidence, SetAsideEvidence,
+    TopicEvidence,
 };
 
 /// What a group owes a record it has passed.
@@ -27,11 +29,14 @@ enum Duty {
     Schedule,
     /// The purchase is known.
     Know,
+    /// The refund is recorded as it says.
+    GiveBack,
 }
 
 /// Who owes what: by topic and consumer group. Of records on other topics, and of roster changes,
 /// no lasting trace is owed.
-const DUTIES: [(&str, &str, Duty); 5] = [
+const DUTIES: [(&str, &str, Duty); 6] = [
+    ("purchase-refunded", "purchase-creation-workers", Duty::GiveBack),
     ("purchase-confirmed", "purchase-creation-workers", Duty::Record),
     ("purchase-created", "trainer-allocation-workers", Duty::LookAt),
     ("purchase-cancelled", "trainer-allocation-workers", Duty::Know),
@@ -73,7 +78,7 @@ pub(super) fn named(passed: &[Passed<'_>]) -> Vec<String> {
 }
 
 fn named_purchase(topic: &str, data: &Value) -> Option<String> {
-    if topic != "purchase-confirmed" {
+    if !matches!(topic, "purchase-confirmed" | "purchase-refunded") {
         return data["purchase_id"].as_str().map(str::to_owned);
     }
     let payment = data["payment_id"].as_str()?;
@@ -85,6 +90,7 @@ pub(super) fn judge(
     passed: &[Passed<'_>],
     positions: &[PositionEvidence],
     outcomes: &[OutcomeEvidence],
+    refunds: &[RefundEvidence],
     set_aside: &[SetAsideEvidence],
     tally: &mut Tally,
 ) {
@@ -98,7 +104,7 @@ pub(super) fn judge(
                 continue;
             }
             let origin = SetAsideEvidence { group: group.to_owned(), offset: record.offset };
-            let owed = if set_aside.contains(&origin) { Ok(()) } else { done(duty, passed, &outcomes) };
+            let owed = if set_aside.contains(&origin) { Ok(()) } else { done(duty, passed, &outcomes, refunds) };
             let (topic, partition, offset) = (&record.topic, record.partition, record.offset);
             tally.must(owed.is_ok(), format_args!("{topic}/{partition}@{offset}"), || {
                 format!("{group} has passed it, it is no dead letter, and {}", owed.err().unwrap_or_default())
@@ -117,9 +123,17 @@ fn has_passed(positions: &[PositionEvidence], group: &str, record: &RecordEviden
 }
 
 /// Whether the duty was done; an error says what is missing.
-fn done(duty: Duty, passed: &Passed<'_>, outcomes: &HashMap<&str, &OutcomeEvidence>) -> Result<(), String> {
+fn done(
+    duty: Duty,
+    passed: &Passed<'_>,
+    outcomes: &HashMap<&str, &OutcomeEvidence>,
+    refunds: &[RefundEvidence],
+) -> Result<(), String> {
     let data = passed.data.as_ref().ok_or("it can't be read")?;
     let id = passed.purchase_id.as_ref().ok_or("it names no purchase")?;
+    if duty == Duty::GiveBack {
+        return refunds::is_recorded(data, id, refunds);
+    }
     let outcome = outcomes.get(id.as_str()).ok_or_else(|| format!("there is no purchase {id}"))?;
     let status = outcome.status.as_str();
     match duty {
@@ -131,7 +145,7 @@ fn done(duty: Duty, passed: &Passed<'_>, outcomes: &HashMap<&str, &OutcomeEviden
             let scheduled = superseded || !matches!(status, "created" | "waitlisted" | "allocated");
             scheduled.then_some(()).ok_or_else(|| format!("purchase {id} is {status}, without sessions"))
         }
-        Duty::LookAt | Duty::Know => Ok(()),
+        Duty::LookAt | Duty::Know | Duty::GiveBack => Ok(()),
     }
 }
 
@@ -244,7 +258,8 @@ pub(super) fn judge_told(case: &Case<'_>, changes: &Changes, told: &Told, retain
     let was_on = |ordinal| changes.latest.get(&ordinal).is_none_or(|change| change.status != "cancelled");
     for session in case.sessions.iter().filter(|session| was_on(session.ordinal)) {
         let ordinal = u32::try_from(session.ordinal).unwrap_or(u32::MAX);
-        let tells = told.tells(case.id, Happening::Scheduled(ordinal));
+        let tells =
+            told.tells(case.id, Happening::Scheduled(ordinal)) || told.tells(case.id, Happening::Added(ordinal));
         tally.must(tells, &session.id, || "no sessions-scheduled tells of it".to_owned());
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Happening {
     Allocated,
     /// The purchase's session with this ordinal was put in the calendar.
     Scheduled(u32),
+    /// The session with this ordinal was added to the plan; in the calendar at once, or in its time.
+    Added(u32),
     /// Sessions of it were changed, which led to this revision.
     Changed(i64),
 }
@@ -30,6 +32,7 @@ impl std::fmt::Display for Happening {
             Self::Cancelled => f.write_str("cancellation"),
             Self::Allocated => f.write_str("allocation"),
             Self::Scheduled(ordinal) => write!(f, "session {ordinal}"),
+            Self::Added(ordinal) => write!(f, "added session {ordinal}"),
             Self::Changed(revision) => write!(f, "revision {revision}"),
         }
     }
@@ -146,7 +149,7 @@ impl Told {
                     state(payload.purchase_id, Happening::Changed(revision));
                 }
                 for session in payload.sessions.iter().filter(|session| session.before.is_none()) {
-                    state(payload.purchase_id, Happening::Scheduled(session.ordinal));
+                    state(payload.purchase_id, Happening::Added(session.ordinal));
                 }
             }
             _ => {}

@@ -49,7 +49,7 @@ fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
         change.judge(lesson, &booked.allocation.trainer_id, &booked.order, id, tally);
     }
     for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal > booked.order.sessions) {
-        let judged = booked.changes.latest.get(&lesson.ordinal).is_some();
+        let judged = booked.changes.latest.contains_key(&lesson.ordinal);
         tally.must(judged, id, || {
             format!("session {} was added, and nothing tells by what it was judged", lesson.ordinal)
         });

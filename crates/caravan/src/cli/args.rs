@@ -9,15 +9,22 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use uuid::Uuid;
 
+mod fulfilment;
 mod purchases;
+mod refunds;
 mod sessions;
-mod watching;
+mod time_data;
 
-pub(crate) use purchases::{ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs};
+pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
+pub(crate) use purchases::{
+    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand,
+    PurchasesListArgs,
+};
+pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
-pub(crate) use watching::{ReconcileArgs, StuckArgs, TimeDataCommand};
+pub(crate) use time_data::TimeDataCommand;
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
@@ -171,26 +178,12 @@ pub(crate) enum Command {
     /// Confirmed payments and what became of them
     #[command(subcommand)]
     Purchases(PurchasesCommand),
+    /// What the payment side has given back, and what people decide about it
+    #[command(subcommand)]
+    Refunds(RefundsCommand),
     /// The calendar
     #[command(subcommand)]
     Sessions(SessionsCommand),
-    /// What is paid and not fulfilled: since when, why, and what to do
-    #[command(after_help = "Examples:\n  \
-        caravan stuck\n  \
-        caravan stuck --older-than 2d\n  \
-        caravan stuck --json --limit 100\n\n\
-        Oldest first: purchases nobody has looked at for five minutes, those on the waitlist with what stands in the way, \
-        those without sessions, those the cron should have extended, and payments that were set aside and never became a \
-        purchase.")]
-    Stuck(StuckArgs),
-    /// Compare the payments a shop lists with what is recorded
-    #[command(after_help = "Examples:\n  \
-        caravan reconcile payments.csv\n  \
-        caravan reconcile november.csv --since 2026-11-01 --until 2026-11-30\n  \
-        payments-export | caravan reconcile - --json\n\n\
-        Exit status 1 if a payment never arrived, was set aside or differs, or a purchase is not listed; 2 if the file \
-        can't be read.")]
-    Reconcile(ReconcileArgs),
     /// Time zone data: which version plans were laid out with, and what this program's would move
     #[command(subcommand)]
     TimeData(TimeDataCommand),
@@ -206,6 +199,21 @@ pub(crate) enum Command {
     /// Records that were set aside: why, and sending them again
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// List what is paid and not fulfilled, oldest first: why, and what to do
+    #[command(after_help = "Examples:\n  \
+        caravan stuck\n  \
+        caravan stuck --older-than 1h --limit 20\n  \
+        caravan stuck --json\n\n\
+        What should take seconds counts once it is older than DURATION; who waits for a trainer, and payments whose \
+        confirmation was set aside, count at any age.")]
+    Stuck(StuckArgs),
+    /// Compare the shop's list of payments with what is recorded
+    #[command(after_help = "Examples:\n  \
+        caravan reconcile payments.csv                with a header: payment_id[,item][,amount_minor][,currency]\n  \
+        payments-export | caravan reconcile - --json\n\n\
+        JSON lines have the same fields; a list can also be just a payment id a line. Other columns are ignored. Exit \
+        status 1 if a payment is missing, set aside or differs in amount or currency, 2 if the list can't be read.")]
+    Reconcile(ReconcileArgs),
     /// Check the guarantees against the data
     #[command(after_help = "Examples:\n  \
         caravan audit\n  \

@@ -86,7 +86,7 @@ fn shortened(detail: &str) -> String {
 
 async fn list(settings: &Settings, args: DeadLettersListArgs, output: &mut Output) -> Result<(), Failure> {
     let Some(app) = existing(settings, "nothing to list").await? else { return Ok(()) };
-    let filter = DeadLetterFilter { ids: Vec::new(), reason: args.reason, waiting: args.waiting };
+    let filter = DeadLetterFilter { reason: args.reason, waiting: args.waiting, ..DeadLetterFilter::default() };
     let mut list = List::of::<DeadLetterRow<'_>>(output, args.list);
     let mut after = None;
     while list.wants_more() {

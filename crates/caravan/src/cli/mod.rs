@@ -23,9 +23,11 @@ mod migrate;
 mod output;
 mod person;
 mod progress;
+mod publishing;
 mod purchases;
 mod receipt;
 mod reconcile;
+mod refunds;
 mod run;
 mod sessions;
 mod stuck;
@@ -101,12 +103,13 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Trainers(command) => trainers::run(settings, command, output).await,
         Command::Closures(command) => closures::run(settings, command, output).await,
         Command::Purchases(command) => purchases::run(settings, command, output).await,
+        Command::Refunds(command) => refunds::run(settings, command, output).await,
         Command::Sessions(command) => sessions::run(settings, command, output).await,
-        Command::Stuck(args) => stuck::run(settings, args, output).await,
-        Command::Reconcile(args) => reconcile::run(settings, args, output).await,
         Command::TimeData(command) => time_data::run(settings, command, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
+        Command::Stuck(args) => stuck::run(settings, args, output).await,
+        Command::Reconcile(args) => reconcile::run(settings, args, output).await,
         Command::Audit(args) => audit::run(settings, args, output).await,
         Command::Bench(args) => bench::run(settings, args, output).await,
         Command::Backup(args) => backup::run(settings, args, output).await,

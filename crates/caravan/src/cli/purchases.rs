@@ -1,76 +1,34 @@
 //! `caravan purchases`: handing over confirmed payments, and what became of them.
 
-use caravan::app::App;
 use caravan::cancel::{self, CancelError, Cancelled, Request};
 use caravan::config::Settings;
 use caravan::platform::rows::{Purchase, PurchaseFilter};
 use caravan::views::{self, PurchaseRow, PurchaseWhole};
-use caravan_domain::event::{Headers, Topic, payment_id_of};
+use caravan_domain::event::Topic;
 use caravan_domain::plan::Slot;
 
-use super::args::{
-    ConfirmArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id,
-};
+use super::args::{PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
 use super::failure::Failure;
-use super::input::{Chunk, LINE_BYTES_MAX, Lines};
 use super::output::{List, Output, Row, counted, or_dash, printable};
-use super::{existing, person, progress, receipt, sessions, time_data};
-use caravan::platform::log::NewRecord;
+use super::{existing, person, publishing, receipt, sessions, time_data};
+
+mod adopt;
+mod allocate;
 
 /// Purchases read at once.
 const PAGE: usize = 500;
 
 pub(crate) async fn run(settings: &Settings, command: PurchasesCommand, output: &mut Output) -> Result<(), Failure> {
     match command {
-        PurchasesCommand::Confirm(args) => confirm(settings, args, output).await,
+        PurchasesCommand::Confirm(args) => {
+            publishing::publish(settings, args, Topic::PurchaseConfirmed, "confirmed", output).await
+        }
         PurchasesCommand::List(args) => list(settings, args, output).await,
         PurchasesCommand::Show(args) => show(settings, args, output).await,
         PurchasesCommand::Cancel(args) => cancel(settings, args, output).await,
+        PurchasesCommand::Allocate(args) => allocate::run(settings, args, output).await,
+        PurchasesCommand::Adopt(args) => adopt::run(settings, args, output).await,
     }
-}
-
-/// Publishes each line as it is; what it is worth is the worker's to judge.
-async fn confirm(settings: &Settings, args: ConfirmArgs, output: &mut Output) -> Result<(), Failure> {
-    let mut lines = Lines::open(&args.file)?;
-    let app = App::open(settings).await?;
-    app.ensure_topics().await?;
-    let bar = progress::bytes(lines.bytes(), "publishing");
-    let mut published = 0_u64;
-    let ended = loop {
-        match lines.next().await {
-            None => break Ok(()),
-            Some(Err(problem)) => break Err(problem),
-            Some(Ok(chunk)) => {
-                let (records, bytes) = (records(&app, &chunk), chunk.bytes_read);
-                if let Err(error) = app.platform.log.publish(&records).await {
-                    break Err(error.to_string());
-                }
-                published += records.len() as u64;
-                bar.set_position(bytes);
-            }
-        }
-    };
-    bar.finish_and_clear();
-    let told = counted(published, "line", "lines");
-    match ended {
-        Ok(()) => output.line(format!("published {told} to {}", Topic::PurchaseConfirmed)),
-        Err(problem) => Err(Failure::work(format!(
-            "{problem}\n{told} before it were published; the same file can be confirmed again, what is there already is recognised"
-        ))),
-    }
-}
-
-fn records(app: &App, chunk: &Chunk) -> Vec<NewRecord> {
-    let timestamp = app.platform.clock.now();
-    let record = |line: &Vec<u8>| NewRecord {
-        topic: Topic::PurchaseConfirmed,
-        key: payment_id_of(line).map(String::into_bytes),
-        value: Some(line.clone()),
-        headers: Headers::new(),
-        timestamp,
-    };
-    debug_assert!(chunk.lines.iter().all(|line| line.len() <= LINE_BYTES_MAX));
-    chunk.lines.iter().map(record).collect()
 }
 
 impl Row for PurchaseRow {

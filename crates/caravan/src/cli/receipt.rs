@@ -11,11 +11,20 @@ pub(crate) fn explained(kept: &Value, course: &str) -> Vec<String> {
     let Ok(receipt) = serde_json::from_value::<Receipt>(kept.clone()) else {
         return vec!["The receipt is in a form this version of caravan doesn't know; --json shows it.".to_owned()];
     };
-    let mut lines = vec![who_teaches(&receipt, course)];
-    lines.extend(who_was_ruled_out(&receipt));
-    lines.extend(who_fits(&receipt));
+    let mut lines = match receipt.chosen.as_ref().filter(|_| receipt.by_hand) {
+        Some(chosen) => vec![format!("{} was chosen by hand: {}.", chosen.trainer_id, terms(chosen))],
+        None => looked_for(&receipt, course),
+    };
     lines.extend(without_lesson("the company is closed", &receipt.skipped_for_closures));
     lines.extend(without_lesson("the trainer is off", &receipt.skipped_for_time_off));
+    lines
+}
+
+/// How a trainer was looked for.
+fn looked_for(receipt: &Receipt, course: &str) -> Vec<String> {
+    let mut lines = vec![who_teaches(receipt, course)];
+    lines.extend(who_was_ruled_out(receipt));
+    lines.extend(who_fits(receipt));
     lines
 }
 
@@ -131,6 +140,13 @@ mod tests {
                 "No lesson on 2026-12-25: the company is closed.",
             ]
         );
+    }
+
+    #[test]
+    fn who_was_chosen_by_hand_is_not_compared_with_others() {
+        let chosen = Some(terms_of("trn_7", false));
+        let receipt = Receipt { by_hand: true, candidates: 1, course_taught: true, chosen, ..Receipt::default() };
+        assert_eq!(told(&receipt), ["trn_7 was chosen by hand: wish 1 and 3, share of work 0."]);
     }
 
     #[test]

@@ -56,7 +56,8 @@ async fn list(settings: &Settings, args: ListArgs, output: &mut Output) -> Resul
     if args.json {
         let version = recorded.as_ref().map(|found| found.version.as_str());
         let noted_at = recorded.as_ref().map(|found| found.noted_at);
-        return output.json(&Summary { recorded: version, noted_at, bundled: bundled(), sessions, purchases });
+        let summary = Summary { recorded: version, noted_at, bundled: bundled(), sessions, purchases };
+        return output.json(&serde_json::json!({ "summary": summary }));
     }
     if sessions > 0 {
         let of = counted(purchases, "purchase", "purchases");

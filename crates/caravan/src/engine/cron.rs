@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::select;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
@@ -22,9 +20,6 @@ const LEASE: &str = "cron";
 const LEASE_TTL: Duration = Duration::from_secs(120);
 /// How often the clock is looked at: a clock that is set, or a machine that slept, is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
-
-/// How far back the last due time is looked for: a yearly job has one.
-const LOOK_BACK_DAYS: usize = 367;
 
 /// What is to be done daily.
 #[async_trait]
@@ -93,19 +88,6 @@ impl Schedule {
             Some(last) if last <= now => self.next_after(last).is_some_and(|next| next <= now),
             _ => true,
         }
-    }
-
-    /// The UTC date of the last due time up to `at`; `None` if there was none within a year.
-    pub fn last_due_date(&self, at: Timestamp) -> Option<Date> {
-        let today = at.to_zoned(TimeZone::UTC).date();
-        let days = std::iter::successors(Some(today), |date| date.yesterday().ok()).take(LOOK_BACK_DAYS);
-        let before = |date: Date| {
-            let midnight = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
-            midnight.checked_sub(SignedDuration::from_secs(1)).ok()
-        };
-        // The first day, going back, after whose beginning something was due up to then, is the one.
-        days.into_iter()
-            .find(|date| before(*date).and_then(|before| self.next_after(before)).is_some_and(|due| due <= at))
     }
 
     /// The next due time after `after`; `None` if there is none.
@@ -216,21 +198,6 @@ mod tests {
         ] {
             let last = last.map(|text: &str| text.parse().unwrap());
             assert_eq!(schedule.is_due(last, now.parse().unwrap()), due, "{last:?} {now}");
-        }
-    }
-
-    #[test]
-    fn the_last_due_date_is_found_however_rare_the_job_is() {
-        for (fields, at, expected) in [
-            ("0 2 * * *", "2026-11-24T02:00:00Z", Some("2026-11-24")),
-            ("0 2 * * *", "2026-11-24T01:59:59Z", Some("2026-11-23")),
-            ("0 0 * * *", "2026-11-24T00:00:00Z", Some("2026-11-24")),
-            ("*/10 * * * *", "2026-11-24T12:34:56Z", Some("2026-11-24")),
-            ("0 2 1 * *", "2026-11-24T12:00:00Z", Some("2026-11-01")),
-            ("0 2 29 2 *", "2026-11-24T12:00:00Z", None),
-        ] {
-            let found = Schedule::parse(fields).unwrap().last_due_date(at.parse().unwrap());
-            assert_eq!(found.map(|date| date.to_string()).as_deref(), expected, "{fields} {at}");
         }
     }
 

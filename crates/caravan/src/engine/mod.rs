@@ -54,6 +54,8 @@ pub struct Policy {
     pub lead_days: u16,
     /// How many dates a trainer's time off may skip in a plan.
     pub max_skipped: u16,
+    /// Whether a purchase is called off when all that was paid for it is given back.
+    pub full_refund_cancels: bool,
     /// When the cron runs: five fields, UTC.
     pub cron: String,
     /// How long records that everybody has handled are kept in the log.
@@ -74,6 +76,7 @@ impl Default for Policy {
             window_days: caravan_domain::window::WINDOW_DAYS_DEFAULT,
             lead_days: 1,
             max_skipped: 2,
+            full_refund_cancels: true,
             cron: "0 2 * * *".to_owned(),
             log_retention: Duration::from_secs(7 * 24 * 3600),
             partitions: PARTITIONS_DEFAULT,

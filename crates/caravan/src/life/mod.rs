@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use caravan_domain::allocation::Objection;
 use caravan_domain::purchase::PurchaseStatus;
 use caravan_domain::session::{SessionRule, SessionStatus};
 use jiff::Timestamp;
@@ -16,9 +17,12 @@ use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
 use crate::workers::changing::{Known, Trainers};
 
+pub mod adopting;
+pub mod allocating;
 pub mod conflicts;
 pub mod leave;
 mod places;
+pub mod refunds;
 pub mod sessions;
 
 /// How often it is tried while workers change the same things.
@@ -35,6 +39,15 @@ pub enum ChangeError {
          stand in it once `caravan sessions extend --as-of DATE` has put them there"
     )]
     UnknownSession(Uuid),
+    /// There is no such purchase.
+    #[error("there is no purchase {0}; `caravan purchases list` shows those there are")]
+    UnknownPurchase(Uuid),
+    /// The purchase has, or had, a trainer.
+    #[error("purchase {0} is {1}: only one that is created or waitlisted can be given a trainer")]
+    Decided(Uuid, PurchaseStatus),
+    /// Rules stand against a trainer and weekly times.
+    #[error("against it: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Against(Vec<Objection>),
     /// There is no such trainer.
     #[error("there is no trainer {0:?}; `caravan trainers list` shows those there are")]
     UnknownTrainer(String),

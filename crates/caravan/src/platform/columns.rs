@@ -2,7 +2,8 @@
 //! JSON come as texts, numbers as 64 bits.
 
 use caravan_domain::event::{Headers, Topic};
-use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::purchase::{Amount, Confirmation, PurchaseStatus};
+use caravan_domain::refund::Refund;
 use caravan_domain::session::{Changed, SessionState, SessionStatus};
 use caravan_domain::trainer::Trainer;
 use jiff::Timestamp;
@@ -13,8 +14,10 @@ use uuid::Uuid;
 
 use super::PlatformError;
 use super::log::TopicPartition;
-use super::rows::{Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TimeData, TrainerRow};
-use super::stuck::LatePurchase;
+use super::rows::{
+    Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TimeData, TrainerRow,
+    Unfulfilled,
+};
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -109,6 +112,22 @@ pub(super) struct PurchaseColumns {
     allocation_sessions: Option<i64>,
     revision: i64,
     changed: Option<String>,
+}
+
+/// What stands beside a purchase that is not fulfilled.
+#[derive(FromRow)]
+pub(super) struct UnfulfilledColumns {
+    since: String,
+    waiting_receipt: Option<String>,
+}
+
+/// A purchase that is not fulfilled.
+pub(super) fn unfulfilled(
+    (place, purchase): (i64, Purchase),
+    columns: UnfulfilledColumns,
+) -> Result<Unfulfilled, PlatformError> {
+    let since = parsed("since", &columns.since)?;
+    Ok(Unfulfilled { since, place, purchase, receipt: columns.waiting_receipt })
 }
 
 /// A purchase and its place in the list.
@@ -270,37 +289,50 @@ pub(super) fn dead_letter(columns: DeadLetterColumns) -> Result<DeadLetter, Plat
     })
 }
 
-/// A purchase that is not where it should be.
+/// A refund.
 #[derive(FromRow)]
-pub(super) struct LateColumns {
+pub(super) struct RefundColumns {
     seq: i64,
-    since: String,
     id: String,
+    purchase_id: String,
     payment_id: String,
-    student_id: String,
-    subject: String,
-    level: String,
-    status: String,
-    horizon: Option<String>,
-    receipt: Option<String>,
-    letter: Option<i64>,
+    item: Option<String>,
+    refund_id: String,
+    amount: i64,
+    currency: String,
+    refunded_at: String,
+    recorded_at: String,
+    reason: Option<String>,
+    metadata: String,
+    state: String,
+    settled_at: Option<String>,
+    settled_by: Option<String>,
+    note: Option<String>,
 }
 
-/// A purchase that is not where it should be.
-pub(super) fn late_purchase(columns: LateColumns) -> Result<LatePurchase, PlatformError> {
-    Ok(LatePurchase {
-        place: columns.seq,
-        since: parsed("since", &columns.since)?,
-        id: parsed("purchase id", &columns.id)?,
-        payment_id: columns.payment_id,
-        student_id: columns.student_id,
-        subject: columns.subject,
-        level: columns.level,
-        status: parsed("purchase status", &columns.status)?,
-        horizon: optional("horizon", columns.horizon)?,
-        receipt: columns.receipt,
-        dead_letter: columns.letter,
-    })
+/// A refund and its place in the list.
+pub(super) fn refund(columns: RefundColumns) -> Result<(i64, RefundRow), PlatformError> {
+    let settled = match (columns.settled_at, columns.settled_by, columns.note) {
+        (Some(at), Some(by), Some(note)) => Some(Settled { at: parsed("settled_at", &at)?, by, note }),
+        _ => None,
+    };
+    let row = RefundRow {
+        id: parsed("refund id", &columns.id)?,
+        purchase_id: parsed("purchase id", &columns.purchase_id)?,
+        refund: Refund {
+            payment_id: columns.payment_id,
+            item: columns.item,
+            refund_id: columns.refund_id,
+            refunded_at: parsed("refunded_at", &columns.refunded_at)?,
+            amount: Amount { minor: columns.amount, currency: columns.currency },
+            reason: columns.reason,
+            metadata: from_json("refunds.metadata", &columns.metadata)?,
+        },
+        recorded_at: parsed("recorded_at", &columns.recorded_at)?,
+        state: parsed("refund state", &columns.state)?,
+        settled,
+    };
+    Ok((columns.seq, row))
 }
 
 /// With which time zone data plans were compared: its version and when.

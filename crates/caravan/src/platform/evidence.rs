@@ -28,6 +28,10 @@ pub trait Evidence: Send {
     async fn positions(&mut self) -> Result<Vec<PositionEvidence>, PlatformError>;
     /// What has become of these purchases; those that don't exist are left out.
     async fn outcomes(&mut self, purchase_ids: &[String]) -> Result<Vec<OutcomeEvidence>, PlatformError>;
+    /// Refunds, from after this place on.
+    async fn refunds(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<RefundEvidence>, PlatformError>;
+    /// The refunds of these purchases, whether they exist or not.
+    async fn refunds_of(&mut self, purchase_ids: &[String]) -> Result<Vec<RefundEvidence>, PlatformError>;
     /// Where dead letters of this topic's partition come from, with offsets in `from..until`.
     async fn set_aside(
         &mut self,
@@ -172,6 +176,25 @@ pub struct OutcomeEvidence {
     pub confirmation: String,
     /// Its active allocation.
     pub allocation_id: Option<String>,
+}
+
+/// A refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundEvidence {
+    /// Its place among all of them.
+    pub place: i64,
+    /// Its id.
+    pub id: String,
+    /// Its purchase's id.
+    pub purchase_id: String,
+    /// The payment side's id.
+    pub refund_id: String,
+    /// In minor units.
+    pub amount: i64,
+    /// Of what.
+    pub currency: String,
+    /// Its state.
+    pub state: String,
 }
 
 /// Where a dead letter comes from.

@@ -16,7 +16,6 @@ pub mod log;
 mod reservations;
 pub mod rows;
 pub mod store;
-pub mod stuck;
 pub mod transaction;
 
 use cache::Cache;

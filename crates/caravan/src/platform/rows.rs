@@ -6,6 +6,7 @@ use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::{Headers, Topic};
 use caravan_domain::plan::Slot;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::refund::{Refund, RefundState};
 use caravan_domain::session::{Changed, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
@@ -195,6 +196,32 @@ pub struct DeadLetterFilter {
     pub reason: Option<String>,
     /// Only those not sent again yet.
     pub waiting: bool,
+    /// Only records of this topic.
+    pub topic: Option<Topic>,
+}
+
+/// Which purchases count as not fulfilled.
+#[derive(Clone, Copy, Debug)]
+pub struct UnfulfilledFilter {
+    /// What should take seconds counts if it was to be done since then or before.
+    pub before: Timestamp,
+    /// The UTC date the cron should have extended windows for.
+    pub today: Date,
+    /// How far windows reach, in days.
+    pub window_days: u16,
+}
+
+/// A purchase that is paid and not fulfilled.
+#[derive(Clone, Debug)]
+pub struct Unfulfilled {
+    /// Since when it has been waiting for the next step.
+    pub since: Timestamp,
+    /// Its place among those that wait since the same moment.
+    pub place: Cursor,
+    /// The purchase.
+    pub purchase: Purchase,
+    /// The receipt kept with its waitlist row, as JSON, if there is one.
+    pub receipt: Option<String>,
 }
 
 /// A purchase on the waitlist.
@@ -227,6 +254,43 @@ pub struct Change {
     pub effective_from: Option<Date>,
     /// The names of the rules they decided against.
     pub overrides: Vec<String>,
+}
+
+/// A refund's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundRow {
+    /// Derived from the purchase and the payment side's id.
+    pub id: Uuid,
+    /// Of which purchase, whether it is recorded yet or not.
+    pub purchase_id: Uuid,
+    /// As it was reported.
+    pub refund: Refund,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Where it stands.
+    pub state: RefundState,
+    /// What a person has decided, if one has.
+    pub settled: Option<Settled>,
+}
+
+/// What a person has decided about a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What, in their words.
+    pub note: String,
+}
+
+/// Which refunds to list.
+#[derive(Clone, Debug, Default)]
+pub struct RefundFilter {
+    /// Only this one.
+    pub id: Option<Uuid>,
+    /// Only those in this state.
+    pub state: Option<RefundState>,
 }
 
 /// Numbers of the store as a whole.

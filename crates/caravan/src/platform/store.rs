@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RosterChanges,
-    Session, SessionFilter, TimeData, Totals, TrainerRow, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, RosterChanges, Session, SessionFilter, TimeData, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter,
+    Waiting,
 };
-use super::stuck::{LateBounds, LateCursor, LatePurchase};
 use super::transaction::{CommitError, Transaction};
 
 /// What a worker may read. Each call answers for many at once, in one round trip or a few.
@@ -25,6 +25,8 @@ use super::transaction::{CommitError, Transaction};
 pub trait Reads: Send + Sync {
     /// The purchases with these ids that exist, in no particular order.
     async fn purchases(&self, ids: &[Uuid]) -> Result<Vec<Purchase>, PlatformError>;
+    /// What is known to be given back of these purchases, whether they exist or not, in the order of its recording.
+    async fn refunds(&self, purchase_ids: &[Uuid]) -> Result<Vec<RefundRow>, PlatformError>;
     /// For each `(student, subject)` (the subject folded) the trainer of the student's latest
     /// allocation of that subject, where there is one.
     async fn previous_trainers(
@@ -74,6 +76,15 @@ pub trait Lists: Send + Sync {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<(Cursor, Purchase)>, PlatformError>;
+    /// Purchases that are paid and not fulfilled, by since when: those behind `after`, the last of the page before.
+    /// They are `created` or `allocated` (since [`UnfulfilledFilter::before`] or earlier), `waitlisted` (since
+    /// whenever), or `scheduled` with a horizon behind `max(today, start_date) + window_days`.
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError>;
     /// Sessions by start, then purchase, then ordinal: those behind `after`, the last of the page before.
     async fn list_sessions(
         &self,
@@ -92,6 +103,13 @@ pub trait Lists: Send + Sync {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, PlatformError>;
+    /// Refunds, in the order of their recording.
+    async fn list_refunds(
+        &self,
+        filter: &RefundFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError>;
     /// Trainers by id, from after this id on.
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError>;
     /// The trainers with these ids and their versions, without calendars.
@@ -101,13 +119,6 @@ pub trait Lists: Send + Sync {
     async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError>;
     /// The closures, by date.
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError>;
-    /// Purchases that are not where they should be by then, those first that are late for longest: those behind `after`.
-    async fn late_purchases(
-        &self,
-        bounds: &LateBounds,
-        after: Option<LateCursor>,
-        limit: usize,
-    ) -> Result<Vec<LatePurchase>, PlatformError>;
     /// The waitlist row of a purchase.
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError>;
     /// The receipt of a purchase's active allocation, as JSON.

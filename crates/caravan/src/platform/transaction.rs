@@ -7,6 +7,7 @@ use caravan_domain::cancellation::Ending;
 use caravan_domain::event::Headers;
 use caravan_domain::plan::Slot;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::refund::{Refund, RefundState};
 use caravan_domain::session::{SessionRule, SessionState, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
@@ -48,6 +49,10 @@ pub struct Advance {
 pub struct Effects {
     /// Purchases to record. One that exists is a [`Conflict`](CommitError::Conflict).
     pub purchases: Vec<NewPurchase>,
+    /// What the payment side gives back, by purchase; each must be as it was decided on, after `purchases` are recorded.
+    pub refunds: Vec<RefundsChange>,
+    /// Open refunds about which a person has decided.
+    pub settled: Vec<Settlement>,
     /// Allocations; each purchase must be `created` or `waitlisted` and becomes `allocated`, and
     /// its waitlist row goes.
     pub allocations: Vec<NewAllocation>,
@@ -63,6 +68,8 @@ pub struct Effects {
     pub session_changes: Vec<SessionsChange>,
     /// Purchases that are called off, after windows were extended; each must be as it was decided on.
     pub cancellations: Vec<NewCancellation>,
+    /// What people decided of purchases, after allocations; each is a revision.
+    pub notes: Vec<Note>,
     /// Time that is free again, before any is taken.
     pub freed: Vec<PartyTime>,
     /// Time that is taken beside that of allocations; taken time is a conflict.
@@ -99,6 +106,64 @@ pub struct NewPurchase {
     pub created_at: Timestamp,
     /// What was confirmed.
     pub confirmation: Confirmation,
+}
+
+/// What the payment side gives back of a purchase.
+#[derive(Clone, Debug)]
+pub struct RefundsChange {
+    /// Of which, whether it is recorded yet or not.
+    pub purchase_id: Uuid,
+    /// The purchase's revision that the decision was made on; `None` if it is not recorded.
+    pub revision: Option<i64>,
+    /// How many refunds of it were known.
+    pub known: i64,
+    /// New ones, each once.
+    pub refunds: Vec<NewRefund>,
+    /// Known ones that stand otherwise from now on.
+    pub became: Vec<(RefundState, Vec<Uuid>)>,
+    /// What is noted of the purchase, each at the next revision.
+    pub notes: Vec<PurchaseNote>,
+}
+
+/// A refund to record.
+#[derive(Clone, Debug)]
+pub struct NewRefund {
+    /// Derived from the purchase and the payment side's id.
+    pub id: Uuid,
+    /// As it was reported.
+    pub refund: Refund,
+    /// When it is recorded.
+    pub recorded_at: Timestamp,
+    /// Where it stands.
+    pub state: RefundState,
+}
+
+/// Something noted of a purchase that changes neither its sessions nor its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurchaseNote {
+    /// The purchase's revision after it.
+    pub revision: i64,
+    /// What it is called: `refunded` and so on.
+    pub kind: &'static str,
+    /// When it was decided.
+    pub changed_at: Timestamp,
+    /// Who or what decided.
+    pub actor: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// What a person has decided about an open refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What, in their words.
+    pub note: String,
 }
 
 /// A trainer bound to a purchase, with the time it takes.
@@ -187,6 +252,21 @@ pub struct NewCancellation {
     /// From when on there are no sessions.
     pub ending: Ending,
     /// Who called it off.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+/// What a person decided of a purchase, for its timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Which.
+    pub purchase_id: Uuid,
+    /// What it is called: `allocated`.
+    pub kind: &'static str,
+    /// When it was decided.
+    pub changed_at: Timestamp,
+    /// Who decided.
     pub actor: String,
     /// Why, in their words.
     pub reason: String,

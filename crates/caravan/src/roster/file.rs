@@ -57,7 +57,7 @@ pub struct LineFault {
 }
 
 impl LineFault {
-    fn of_line(line: u64, problem: impl Into<String>) -> Self {
+    pub(crate) fn of_line(line: u64, problem: impl Into<String>) -> Self {
         Self { line, fault: FieldFault { pointer: String::new(), problem: problem.into() } }
     }
 }
@@ -97,9 +97,10 @@ pub fn closures_of(content: &[u8], format: Format) -> Result<Vec<Entry<Closure>>
     }
 }
 
-struct Reading<T> {
-    entries: Vec<Entry<T>>,
-    faults: Vec<LineFault>,
+/// A file, as far as it could be read.
+pub(crate) struct Reading<T> {
+    pub(crate) entries: Vec<Entry<T>>,
+    pub(crate) faults: Vec<LineFault>,
 }
 
 impl<T> Reading<T> {
@@ -123,7 +124,8 @@ impl<T> Reading<T> {
     }
 }
 
-fn json_lines<T>(content: &[u8], read: impl Fn(&[u8]) -> Result<T, Vec<FieldFault>>) -> Reading<T> {
+/// Reads one JSON value a line.
+pub(crate) fn json_lines<T>(content: &[u8], read: impl Fn(&[u8]) -> Result<T, Vec<FieldFault>>) -> Reading<T> {
     let mut reading = Reading::new();
     for (line, text) in (1..).zip(without_mark(content).split(|byte| *byte == b'\n')) {
         let text = text.trim_ascii();

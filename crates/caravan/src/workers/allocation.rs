@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_domain::allocation::{self, Booking, Calendar, Decision, Request, Roster, TrainerState, Waitlisting};
-use caravan_domain::event::{Event, PurchaseWaitlisted, Topic, TrainerAllocated, purchase_id_of, trainer_id_of};
+use caravan_domain::event::{Event, PurchaseWaitlisted, Topic, purchase_id_of, trainer_id_of};
 use caravan_domain::ids;
 use caravan_domain::purchase::{PurchaseStatus, folded};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::binding::{Bound, SOURCE, bind, unwritable};
 use super::read_all;
 use super::session::unknown_purchase;
 use crate::engine::Policy;
@@ -20,7 +21,7 @@ use crate::platform::PlatformError;
 use crate::platform::log::Record;
 use crate::platform::rows::{Purchase, TrainerRow};
 use crate::platform::store::Reads;
-use crate::platform::transaction::{NewAllocation, NewWaitlisting, TrainerTouch};
+use crate::platform::transaction::{NewWaitlisting, TrainerTouch};
 
 /// The allocation worker's fixed facts.
 pub const SPEC: Spec = Spec {
@@ -30,7 +31,6 @@ pub const SPEC: Spec = Spec {
     linger: Duration::ZERO,
     looks_around: true,
 };
-const SOURCE: &str = "/caravan/allocation";
 
 /// Allocates. It keeps the roster warm; the store's compare-and-set of each trainer's version
 /// refuses a decision made on an old picture.
@@ -109,6 +109,8 @@ impl Worker for AllocationWorker {
                     *status = PurchaseStatus::Allocated;
                     outcome.done += 1;
                 }
+                // Called off before anybody was looked for: all of it was given back, or a person decided so.
+                Some(PurchaseStatus::Cancelled) => outcome.superseded += 1,
                 Some(_) => outcome.duplicates += 1,
             }
         }
@@ -204,7 +206,9 @@ impl AllocationWorker {
             let parent = parents.get(&purchase.id).and_then(Option::as_deref);
             match decision {
                 Decision::Allocated(booking) => {
-                    allocated(outcome, purchase, &booking, now, parent)?;
+                    let generation = purchase.generations + 1;
+                    let bound = Bound { confirmation: &purchase.confirmation, generation, first_ordinal: 1 };
+                    bind(outcome, &bound, &booking, now, parent)?;
                     self.pending.push(booking);
                 }
                 Decision::Waitlisted(waitlisting) => {
@@ -237,7 +241,7 @@ impl AllocationWorker {
 
 /// From when on reserved time can matter: a plan begins after `now`, but its first week may have
 /// begun before.
-fn first_matter(now: Timestamp) -> Timestamp {
+pub fn first_matter(now: Timestamp) -> Timestamp {
     now.saturating_sub(SignedDuration::from_hours(14 * 24)).unwrap_or(Timestamp::MIN)
 }
 
@@ -275,48 +279,6 @@ fn student_and_subject(purchase: &Purchase) -> (String, String) {
     (purchase.confirmation.student.id.clone(), folded(&purchase.confirmation.course.subject))
 }
 
-fn allocated(
-    outcome: &mut Outcome,
-    purchase: &Purchase,
-    booking: &Booking,
-    now: Timestamp,
-    parent: Option<&str>,
-) -> Result<(), WorkError> {
-    let generation = purchase.generations + 1;
-    let id = ids::allocation_id(purchase.id, generation);
-    let confirmation = &purchase.confirmation;
-    let payload = TrainerAllocated {
-        purchase_id: purchase.id,
-        allocation_id: id,
-        trainer_id: booking.trainer_id.clone(),
-        student_id: confirmation.student.id.clone(),
-        allocated_at: now,
-        start_date: booking.start_date,
-        slots: booking.slots.clone(),
-        time_zone: confirmation.student.time_zone.clone(),
-        plan: confirmation.plan.clone(),
-        metadata: confirmation.metadata.clone(),
-    };
-    let event_id = ids::event_id(id, "trainer-allocated");
-    outcome.events.push(Event::telling(&payload, event_id, now, SOURCE, parent).map_err(unwritable)?);
-    outcome.effects.allocations.push(NewAllocation {
-        id,
-        purchase_id: purchase.id,
-        student_id: payload.student_id,
-        trainer_id: payload.trainer_id,
-        generation,
-        slots: payload.slots,
-        first_ordinal: 1,
-        sessions: payload.plan.sessions,
-        start_date: booking.start_date,
-        skipped: booking.skipped.clone(),
-        reserved: booking.reserved.clone(),
-        receipt: serde_json::to_string(&booking.receipt).map_err(unwritable)?,
-        allocated_at: now,
-    });
-    Ok(())
-}
-
 fn waitlisted(
     outcome: &mut Outcome,
     purchase: &Purchase,
@@ -346,8 +308,4 @@ fn waitlisted(
         receipt: serde_json::to_string(&waitlisting.receipt).map_err(unwritable)?,
     });
     Ok(())
-}
-
-fn unwritable(error: serde_json::Error) -> WorkError {
-    WorkError::Failed(format!("could not be written as JSON: {error}"))
 }

@@ -23,6 +23,7 @@ pub const SPEC: Spec = Spec {
         Topic::PurchaseWaitlisted,
         Topic::SessionsScheduled,
         Topic::PurchaseCancelled,
+        Topic::PurchaseChanged,
         Topic::SessionsChanged,
         Topic::TrainerChanged,
     ],

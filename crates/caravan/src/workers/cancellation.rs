@@ -1,5 +1,5 @@
-//! Calling a purchase off: the same for the command, and for the session worker when it is told of a
-//! cancellation that the database does not know (it was put back, or others ask for it).
+//! Calling a purchase off: the same for the command, for the session worker when it is told of a cancellation that the
+//! database does not know (it was put back, or others ask for it), and for the purchase worker when all is given back.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,9 @@ use jiff::{Timestamp, ToSpan};
 
 use super::window;
 use crate::engine::worker::{Outcome, WorkError};
+use crate::platform::PlatformError;
 use crate::platform::rows::{Allocation, Purchase};
+use crate::platform::store::Reads;
 use crate::platform::transaction::{EndedAllocation, LoadShift, NewCancellation, Party, PartyTime};
 
 const SOURCE: &str = "/caravan/purchases";
@@ -49,6 +51,15 @@ pub fn trainers_of(purchase: &Purchase) -> Vec<String> {
     trainers.sort_unstable();
     trainers.dedup();
     trainers
+}
+
+/// The weights of those who teach some of it.
+///
+/// # Errors
+/// If the store can't be read.
+pub async fn weights(purchase: &Purchase, reads: &dyn Reads, now: Timestamp) -> Result<Weights, PlatformError> {
+    let trainers = reads.trainers(&trainers_of(purchase), now).await?;
+    Ok(trainers.into_iter().map(|row| (row.trainer.trainer_id, row.trainer.weight)).collect())
 }
 
 /// Calls a purchase off that is neither cancelled nor completed; `weights` are those of its trainers.

@@ -11,11 +11,13 @@ use crate::platform::Platform;
 use crate::platform::log::Record;
 
 pub mod allocation;
+pub mod binding;
 pub mod cache;
 pub mod cancellation;
 pub mod changing;
 pub mod cron;
 pub mod purchase;
+mod refunding;
 pub mod session;
 pub mod window;
 
@@ -59,7 +61,7 @@ impl WorkerKind {
     /// A worker of this kind.
     pub fn build(self, policy: &Policy) -> Box<dyn Worker> {
         match self {
-            Self::Purchase => Box::new(purchase::PurchaseWorker),
+            Self::Purchase => Box::new(purchase::PurchaseWorker::new(policy)),
             Self::Allocation => Box::new(allocation::AllocationWorker::new(policy)),
             Self::Session => Box::new(session::SessionWorker::new(policy.window_days)),
             Self::Cache => Box::new(cache::CacheWorker),

@@ -13,7 +13,7 @@ use caravan_domain::window::today;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::cancellation::{self, Order, Weights};
+use super::cancellation::{self, Order};
 use super::{read_all, window};
 use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
 use crate::platform::log::Record;
@@ -133,8 +133,7 @@ async fn call_off(
         outcome.superseded += 1;
         return Ok(());
     }
-    let trainers = reads.trainers(&cancellation::trainers_of(purchase), now).await?;
-    let weights: Weights = trainers.into_iter().map(|row| (row.trainer.trainer_id, row.trainer.weight)).collect();
+    let weights = cancellation::weights(purchase, reads, now).await?;
     let order = Order { ending, actor: BY_THE_LOG.to_owned(), reason: told.reason };
     cancellation::call_off(outcome, purchase, &weights, &order, now, parent)?;
     outcome.done += 1;

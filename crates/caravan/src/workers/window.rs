@@ -82,7 +82,7 @@ pub(super) fn new_session(purchase: &Purchase, zone: &TimeZone, session: Standin
         local_date,
         starts_at: state.starts_at,
         ends_at: state.ends_at,
-        changed: changed.then(|| ChangedSession {
+        changed: changed.then_some(ChangedSession {
             trainer_id: state.trainer_id,
             status: state.status,
             planned_starts_at: planned.starts_at,

@@ -53,6 +53,50 @@ pub(crate) const DAMAGES: &[Damage] = &[
         breaks: &[NoDoubleBooking, Occurrences],
     },
     Damage {
+        what: "nobody knows where the plan had a session that was moved",
+        find: "SELECT s.id, s.id FROM sessions s WHERE s.planned_starts_at IS NOT NULL",
+        statements: &["UPDATE sessions SET planned_starts_at = NULL WHERE id = ?1"],
+        breaks: &[Occurrences],
+    },
+    Damage {
+        what: "a session that was moved is with somebody else",
+        find: "SELECT s.id, s.id FROM sessions s WHERE s.planned_starts_at IS NOT NULL",
+        statements: &["UPDATE sessions SET trainer_id = 'trn_nobody' WHERE id = ?1"],
+        breaks: &[Once],
+    },
+    Damage {
+        what: "a session was moved to where its trainer was not available",
+        find: "SELECT p.id, a.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16
+               JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'",
+        statements: &["UPDATE session_changes SET terms = replace(terms, '21:00', '09:00')
+                       WHERE seq >> 16 = (SELECT seq FROM purchases WHERE id = ?1)"],
+        breaks: &[WholePlanFits],
+    },
+    Damage {
+        what: "no event tells of a change",
+        find: "SELECT p.id, p.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16",
+        statements: &[
+            "UPDATE session_changes SET revision = revision + 100 WHERE seq >> 16 = (SELECT seq FROM purchases WHERE id = ?1)",
+            "UPDATE purchase_changes SET revision = revision + 100 WHERE purchase = (SELECT seq FROM purchases WHERE id = ?1)",
+        ],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a plan that moved in began earlier",
+        find: "SELECT a.id, s.id, p.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
+               JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal WHERE a.first_ordinal > 1",
+        statements: &["UPDATE allocations SET first_ordinal = first_ordinal - 1 WHERE id = ?1"],
+        breaks: &[Once, Occurrences, RollingWindow],
+    },
+    Damage {
+        what: "the first session of a plan that moved in is gone",
+        find: "SELECT s.id, n.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
+               JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal
+               JOIN sessions n ON n.purchase_id = p.id AND n.ordinal = a.first_ordinal + 1 WHERE a.first_ordinal > 1",
+        statements: &["DELETE FROM sessions WHERE id = ?1"],
+        breaks: &[Once, RollingWindow],
+    },
+    Damage {
         what: "a session in the middle is gone",
         find: "SELECT s.id, t.id, p.id FROM {UNDER_WAY} p JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = 2
                JOIN sessions t ON t.purchase_id = p.id AND t.ordinal = 3",
@@ -369,6 +413,38 @@ pub(crate) const DAMAGES: &[Damage] = &[
                JOIN {PLACED} r ON r.topic = 'purchase-confirmed' AND r.key = p.payment_id",
         statements: &["UPDATE confirmations SET confirmation = json_set(confirmation, '$.amount.minor', 5)
             WHERE seq = (SELECT seq FROM purchases WHERE id = ?1)"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund is gone",
+        find: "SELECT f.id, r.place FROM refunds f
+               JOIN {PLACED} r ON r.topic = 'purchase-refunded' AND r.key = f.payment_id WHERE f.state = 'open'",
+        statements: &["DELETE FROM refunds WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund is of another amount than was reported",
+        find: "SELECT f.id, r.place FROM refunds f
+               JOIN {PLACED} r ON r.topic = 'purchase-refunded' AND r.key = f.payment_id WHERE f.state = 'open'",
+        statements: &["UPDATE refunds SET amount = amount + 1 WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund of a part counts as the whole",
+        find: "SELECT id, id FROM refunds WHERE state = 'open'",
+        statements: &["UPDATE refunds SET state = 'applied' WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a refund is kept though its payment is known",
+        find: "SELECT id, id FROM refunds WHERE state = 'open'",
+        statements: &["UPDATE refunds SET state = 'kept' WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a person is to decide about a payment that nobody knows",
+        find: "SELECT id, id FROM refunds WHERE state = 'kept'",
+        statements: &["UPDATE refunds SET state = 'open' WHERE id = ?1"],
         breaks: &[NothingVanishes],
     },
     Damage {

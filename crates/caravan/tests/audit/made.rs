@@ -1,5 +1,5 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
-//! weeks later again; then one plan is called off.
+//! weeks later again; then one plan is called off, and a session of another is moved. One plan has moved in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan::cancel;
 use caravan::engine::{Policy, Stats, Stop};
+use caravan::life::adopting;
+use caravan::life::sessions::{self, Act, When};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::log::NewRecord;
+use caravan::platform::rows::SessionFilter;
 use caravan::platform::transaction::{Effects, TrainerEdit, Transaction};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use caravan_domain::event::{Headers, Topic, payment_id_of};
@@ -26,6 +29,8 @@ pub(crate) const LATER: &str = "2027-01-11T10:00:00Z";
 const PURCHASES: usize = 30;
 /// The payment of the plan that is called off: some of its sessions were held.
 const CALLED_OFF: &str = "pay_4";
+/// The payment of the plan of which a session is moved.
+const MOVED: &str = "pay_8";
 /// Longer than that, so that what happened is still told by the log.
 const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
 
@@ -108,8 +113,12 @@ async fn run_workers(platform: &Platform) {
 }
 
 async fn publish(platform: &Platform, payments: &[Vec<u8>]) {
+    publish_to(platform, Topic::PurchaseConfirmed, payments).await;
+}
+
+async fn publish_to(platform: &Platform, topic: Topic, payments: &[Vec<u8>]) {
     let record = |value: &Vec<u8>| NewRecord {
-        topic: Topic::PurchaseConfirmed,
+        topic,
         key: payment_id_of(value).map(String::into_bytes),
         value: Some(value.clone()),
         headers: Headers::new(),
@@ -131,10 +140,52 @@ async fn employ(platform: &Platform) {
     platform.store.commit(&Transaction { effects, ..Transaction::default() }).await.unwrap();
 }
 
+/// A plan that is under way elsewhere moves in.
+async fn adopt(platform: &Platform) {
+    let mut moving = payment(2);
+    let slot = json!({ "weekday": "fri", "at": "19:00" });
+    moving["payment_id"] = json!("pay_moving");
+    moving["student"]["id"] = json!("stu_moving");
+    moving["plan"] = json!({
+        "start_date": "2026-10-23", "sessions": 16, "per_week": 1, "minutes": 45, "slots": [slot],
+    });
+    moving["allocation"] = json!({ "trainer_id": "trn_2", "slots": [slot] });
+    moving["first_ordinal"] = json!(5);
+    adopting::adopt(platform, moving.to_string().as_bytes(), Default::default(), false).await.unwrap();
+}
+
 /// One plan that is under way ends.
 async fn call_off(platform: &Platform) {
     let request = cancel::Request { from: None, actor: "ann".to_owned(), reason: "moved abroad".to_owned() };
     cancel::cancel(platform, purchase_id(CALLED_OFF, None), &request).await.unwrap();
+}
+
+/// One session to come is moved.
+async fn move_one(platform: &Platform) {
+    let filter = SessionFilter { purchase_id: Some(purchase_id(MOVED, None)), ..SessionFilter::default() };
+    let sessions = platform.store.list_sessions(&filter, None, 100).await.unwrap();
+    let session = sessions.iter().find(|session| session.starts_at > platform.clock.now()).unwrap();
+    let evening = session.local_date.at(20, 0, 0, 0);
+    let request = sessions::Request {
+        session_id: session.id,
+        act: Act::Move { to: Some(When::Local(evening)), trainer_id: None },
+        overrides: Vec::new(),
+        actor: "ann".to_owned(),
+        reason: "a school trip".to_owned(),
+    };
+    sessions::change(platform, &request).await.unwrap();
+}
+
+/// All of what was called off is given back, a part of what is over, and something that nobody knows of.
+async fn give_back(platform: &Platform) {
+    let refunds = [(CALLED_OFF, 149_900), ("pay_5", 500), ("pay_unknown", 500)].map(|(payment_id, minor)| {
+        let refund = json!({
+            "payment_id": payment_id, "refund_id": "re_1", "refunded_at": LATER,
+            "amount": { "minor": minor, "currency": "INR" },
+        });
+        refund.to_string().into_bytes()
+    });
+    publish_to(platform, Topic::PurchaseRefunded, &refunds).await;
 }
 
 /// A ground on which everything has happened as it should, kept to be put back.
@@ -143,6 +194,7 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     let platform = ground.platform(At::time(FIRST_DAY));
     platform.log.create_topics(3).await.unwrap();
     employ(&platform).await;
+    adopt(&platform).await;
     let payments = payments();
     // The first alone: nobody has taken the time that it asks for.
     for payments in [&payments[..1], &payments[1..]] {
@@ -152,6 +204,8 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     let later = ground.platform(At::time(LATER));
     run_workers(&later).await;
     call_off(&later).await;
+    move_one(&later).await;
+    give_back(&later).await;
     run_workers(&later).await;
     ground.keep().await;
     ground

@@ -1,6 +1,8 @@
 //! The command line as people and scripts use it: the built program, in directories of its own.
 
+mod changing;
 mod dead_letters;
+mod fulfilment;
 mod listening;
 mod operating;
 mod purchases;

@@ -118,6 +118,102 @@ fn a_purchase_is_called_off_once_with_who_and_why() {
 }
 
 #[test]
+fn students_move_in_and_one_who_waits_is_given_a_trainer() {
+    let place = Place::with_examples();
+    let slot = json!({ "weekday": "tue", "at": "08:00" });
+    let mut line = payment("pay_moving");
+    line["plan"]["slots"] = json!([slot]);
+    line["plan"]["per_week"] = json!(1);
+    line["allocation"] = json!({ "trainer_id": "trn_x", "slots": [slot] });
+    line["first_ordinal"] = json!(2);
+    let days = [json!({ "weekday": "tue", "from": "00:00", "until": "24:00" })];
+    let (student, course) = (&line["student"], &line["course"]);
+    let trainer = json!({
+        "trainer_id": "trn_x", "time_zone": student["time_zone"], "languages": student["languages"], "availability": days,
+        "courses": [{ "subject": course["subject"], "levels": [course["level"]] }],
+    });
+    place.write("x.jsonl", trainer.to_string());
+    let file = place.write("students.jsonl", line.to_string());
+    let adopt = |more: &[&str]| place.run(&[&["purchases", "adopt", &file], more].concat());
+    let told = adopt(&[]).failed(1);
+    assert!(told.contains("students.jsonl: line 1: there is no trainer \"trn_x\""), "{told}");
+    assert!(told.contains("1 line of the file can't be adopted; nothing was written"), "{told}");
+    let fault: Value = serde_json::from_str(adopt(&["--json"]).out.trim()).unwrap();
+    assert_eq!((&fault["line"], &fault["pointer"]), (&json!(1), &json!("")));
+
+    place.run(&["trainers", "import", "x.jsonl"]).ok();
+    assert_eq!(adopt(&["--dry-run"]).ok(), "1 plan can be adopted, 0 there already; nothing was written\n");
+    let row = &adopt(&["--json"]).json_lines()[0];
+    assert_eq!((&row["payment_id"], &row["first_ordinal"]), (&json!("pay_moving"), &json!(2)));
+    assert_eq!(adopt(&[]).ok(), "0 plans adopted, 1 there already\n");
+    place.run(&["run", "--until-idle"]).ok();
+    let shown = place.run(&["purchases", "show", "pay_moving"]).ok();
+    assert!(shown.contains("trn_x was chosen by hand: wish 1, share of work 0."), "{shown}");
+    place.run(&["audit"]).ok();
+
+    let allocate = |more: &[&str]| {
+        let given = ["purchases", "allocate", "pay_waits", "--trainer", "trn_x", "--by", "ann"];
+        place.run(&[&given, more].concat())
+    };
+    let mut waits = payment("pay_waits");
+    waits["student"]["id"] = json!("stu_waits");
+    waits["student"]["languages"] = json!(["tlh"]);
+    waits["plan"] = json!({ "start_date": "2027-02-02", "sessions": 2, "per_week": 1, "minutes": 60,
+                            "slots": [{ "weekday": "tue", "at": "12:00" }] });
+    place.fed(waits.to_string().as_bytes(), &["purchases", "confirm", "-"]).ok();
+    place.run(&["run", "--until-idle"]).ok();
+    assert!(allocate(&["--slots", "tue 12:00"]).failed(2).contains("--reason"));
+    assert!(allocate(&["--slots", "noon", "--reason", "x"]).failed(2).contains("such as tue 17:00"));
+    let told = allocate(&["--slots", "tue 12:00", "--reason", "x"]).failed(1);
+    assert!(told.contains("against it: language: trainer trn_x"), "{told}");
+    place.fed(br#"{"trainer_id": "trn_x", "languages": ["tlh"]}"#, &["trainers", "import", "-"]).ok();
+    let told = allocate(&["--slots", "tue 12:00", "--reason", "she learnt it"]).ok();
+    assert!(told.ends_with(": trn_x teaches it, tue 12:00, from 2027-02-02 on\n"), "{told}");
+    assert!(allocate(&["--slots", "tue 12:00", "--reason", "x"]).ok().contains("teaches it at these times already"));
+    let shown = place.run(&["purchases", "show", "pay_waits"]).ok();
+    assert!(shown.contains("allocated, by ann at ") && shown.contains(": she learnt it"), "{shown}");
+    place.run(&["run", "--until-idle"]).ok();
+    place.run(&["audit"]).ok();
+}
+
+#[test]
+fn refunds_are_reported_listed_and_settled_once() {
+    let place = Place::with_examples();
+    assert_eq!(place.run(&["refunds", "list"]).ok(), "no refunds\n");
+    let refund = |payment_id: &str, refund_id: &str, minor: u64| {
+        json!({
+            "payment_id": payment_id, "refund_id": refund_id, "refunded_at": "2026-11-23T10:00:00Z",
+            "amount": { "minor": minor, "currency": "INR" }, "reason": "ill for a week",
+        })
+    };
+    let lines = [refund("pay_ex_01", "re_1", 1), refund("pay_none", "re_2", 5), json!({ "payment_id": "pay_ex_01" })];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    assert_eq!(
+        place.fed(lines.as_bytes(), &["refunds", "report", "-"]).ok(),
+        "published 3 lines to purchase-refunded\n"
+    );
+    place.run(&["run", "--until-idle"]).ok();
+    assert_eq!(place.run(&["refunds", "list", "--json"]).json_lines().len(), 2);
+    assert_eq!(place.run(&["refunds", "list", "--limit", "1", "--json"]).json_lines().len(), 1);
+    let open = place.run(&["refunds", "list", "--open", "--json"]).json_lines();
+    assert_eq!((open.len(), &open[0]["refund_id"], &open[0]["amount"]["minor"]), (1, &json!("re_1"), &json!(1)));
+    let id = open[0]["id"].as_str().unwrap();
+
+    let settle = |more: &[&str]| place.run(&[&["refunds", "settle"], more].concat());
+    assert!(settle(&[id]).failed(2).contains("--note"));
+    assert!(settle(&[id, "--note", " "]).failed(2).contains("--note must be a text of 1 to 500 characters"));
+    let unknown = open[0]["purchase_id"].as_str().unwrap();
+    assert!(settle(&[unknown, "--note", "x"]).failed(1).contains("see: caravan refunds list"));
+    assert_eq!(settle(&[id, "--note", "a lesson more", "--by", "ann"]).ok(), format!("refund {id} is settled\n"));
+    assert!(settle(&[id, "--note", "again"]).ok().contains("was settled before; nothing has changed"));
+    let shown = place.run(&["refunds", "list"]).ok();
+    assert!(shown.contains("a lesson more (ann)") && shown.contains("settled") && shown.contains("kept"), "{shown}");
+    let shown = place.run(&["purchases", "show", "pay_ex_01"]).ok();
+    assert!(shown.contains("refunded, by purchase-refunded at ") && shown.contains("ill for a week"), "{shown}");
+    place.run(&["audit"]).ok();
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let place = Place::new();
     assert!(place.run(&["purchases", "confirm", "absent.jsonl"]).failed(1).contains("absent.jsonl"));
@@ -163,57 +259,4 @@ fn nothing_is_coloured_that_is_not_on_a_terminal() {
         let ran = place.run(args);
         assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{args:?}");
     }
-}
-
-#[test]
-fn what_is_stuck_is_told_with_what_to_do() {
-    let place = Place::new();
-    assert!(place.run(&["stuck"]).err.contains("nothing can be stuck"));
-    let place = Place::with_examples();
-    let found = place.run(&["stuck", "--json"]).json_lines();
-    let causes: Vec<_> = found.iter().map(|row| row["cause"].as_str().unwrap()).collect();
-    assert_eq!(causes.iter().filter(|cause| **cause == "waitlisted").count(), 1, "{found:?}");
-    assert_eq!(causes.iter().filter(|cause| **cause == "dead-letter").count(), 2, "{found:?}");
-    assert!(found.is_sorted_by_key(|row| row["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()));
-    for field in ["purchase_id", "payment_id", "student_id", "since", "age_seconds", "cause", "detail", "next"] {
-        assert!(found.iter().all(|row| row.get(field).is_some()), "they have no {field}");
-    }
-    assert_eq!(place.run(&["stuck", "--json", "--limit", "1"]).json_lines(), found[..1]);
-    assert_eq!(place.run(&["stuck", "--older-than", "1d"]).ok(), "nothing is stuck\n");
-    assert!(place.run(&["stuck", "--older-than", "soon"]).failed(2).contains("a duration such as 30m, 2h or 3d"));
-    let shown = place.run(&["stuck"]).ok();
-    assert!(shown.contains("nobody teaches") && shown.contains("caravan dead-letters redrive"), "{shown}");
-}
-
-#[test]
-fn a_shops_list_is_compared_with_what_is_recorded() {
-    let place = Place::with_examples();
-    let asha = "payment_id,amount_minor\npay_ex_01,1\npay_none,5\n";
-    place.write("list.csv", asha);
-    let ran = place.run(&["reconcile", "list.csv", "--json"]);
-    let rows: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&rows[0]["state"], &rows[1]["state"]), (&json!("differs"), &json!("missing")));
-    assert_eq!((&rows[2]["listed"], &rows[2]["missing"], rows.len()), (&json!(2), &json!(1), 3));
-    assert_eq!(ran.failed(1), "");
-    let shown = place.run(&["reconcile", "list.csv", "--since", "2020-01-01"]);
-    assert!(
-        shown.out.contains(
-            "2 payments listed: 0 recorded, 1 differ, 0 set aside, 1 never arrived, 12 recorded and not listed"
-        ),
-        "{}",
-        shown.out
-    );
-    let agrees = place.fed(b"pay_ex_01\n", &["reconcile", "-"]).ok();
-    assert!(agrees.starts_with("shop and database say the same\n1 payment listed: 1 recorded"), "{agrees}");
-
-    place.write("broken.csv", "payment_id,amount_minor\npay_ex_01,12.50\n");
-    assert!(place.run(&["reconcile", "broken.csv"]).failed(2).contains("broken.csv: line 2: amount_minor must be"));
-    assert!(place.run(&["reconcile", "absent.csv"]).failed(2).contains("absent.csv"));
-    assert!(
-        place
-            .run(&["reconcile", "list.csv", "--since", "2026-02-01", "--until", "2026-01-01"])
-            .failed(2)
-            .contains("is after")
-    );
-    assert!(place.run(&["--data", "absent", "reconcile", "list.csv"]).failed(1).contains("no database"));
 }

@@ -77,4 +77,7 @@ pub(crate) async fn they_are_found_by_what_people_ask_for(world: &World) {
     assert_eq!(list(by_reason, None, 99).await, [all[1], all[3], all[5]]);
     let by_id = DeadLetterFilter { ids: vec![all[4].0, all[2].0, -1], ..DeadLetterFilter::default() };
     assert_eq!(list(by_id, None, 99).await, [all[2], all[4]]);
+    let by_topic = |topic| DeadLetterFilter { topic: Some(topic), ..DeadLetterFilter::default() };
+    assert_eq!(list(by_topic(letters[0].at.topic), None, 99).await, all);
+    assert_eq!(list(by_topic(caravan_domain::event::Topic::SessionsScheduled), None, 99).await, []);
 }

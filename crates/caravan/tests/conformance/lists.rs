@@ -1,9 +1,11 @@
-use caravan::platform::rows::{PurchaseFilter, SessionFilter};
+use caravan::platform::rows::{PurchaseFilter, SessionFilter, Unfulfilled, UnfulfilledFilter};
+use caravan::platform::transaction::{Effects, NewPurchase};
 use caravan_domain::purchase::PurchaseStatus;
 use jiff::civil::date;
 
 use crate::world::{
-    World, allocation, allocations, instant, lesson, minutes_later, new_trainers, purchase, purchases, window, windows,
+    World, allocation, allocations, effects, instant, lesson, minutes_later, new_trainers, now, purchase, purchases,
+    waitlisting, window, windows,
 };
 
 pub(crate) async fn purchases_page_in_the_order_of_their_recording(world: &World) {
@@ -82,6 +84,61 @@ pub(crate) async fn sessions_page_by_start_and_are_found_by_whose_they_are(world
         assert_eq!(found.len(), expected, "{filter:?}");
         assert!(found.is_sorted_by_key(|session| (session.starts_at, session.purchase_id)));
     }
+}
+
+pub(crate) async fn what_is_not_fulfilled_pages_by_since_when(world: &World) {
+    world.commit(new_trainers(&["trn_1"])).await;
+    let recorded = async |payment: &str, minutes| {
+        let new = NewPurchase { created_at: minutes_later(now(), minutes), ..purchase(payment, "stu_1") };
+        world.commit(purchases(vec![new.clone()])).await;
+        new
+    };
+    let allocated = async |payment: &str, day: i64| {
+        let time = lesson(minutes_later(instant("2026-12-01T11:30:00Z"), day * 24 * 60), 60);
+        let made = allocation(&recorded(payment, -90).await, "trn_1", time);
+        world.commit(allocations(vec![made.clone()])).await;
+        made
+    };
+    recorded("pay_young", 10).await;
+    recorded("pay_created", -5).await;
+    let scheduled = allocated("pay_scheduled", 0).await;
+    world.commit(windows(vec![window(&scheduled, None, date(2026, 12, 29), 1..=4)])).await;
+    allocated("pay_allocated", 1).await;
+    let waits = recorded("pay_waits", -60).await;
+    let waitlistings = vec![waitlisting(waits.id, minutes_later(now(), 30), 1)];
+    world.commit(effects(Effects { waitlistings, ..Effects::default() })).await;
+    // As long as somebody else, to the moment.
+    recorded("pay_beside", -5).await;
+
+    let listed = async |filter: UnfulfilledFilter, page| {
+        let (mut listed, mut last): (Vec<Unfulfilled>, Option<Unfulfilled>) = (Vec::new(), None);
+        loop {
+            let found = world.beside.store.list_unfulfilled(&filter, last.as_ref(), page).await.unwrap();
+            let Some(end) = found.last() else { return listed };
+            last = Some(end.clone());
+            listed.extend(found);
+        }
+    };
+    let told = |one: &Unfulfilled| (one.purchase.confirmation.payment_id.clone(), one.since);
+    let filter = UnfulfilledFilter { before: now(), today: date(2026, 12, 3), window_days: 28 };
+    let all = listed(filter, 99).await;
+    let expected = [
+        ("pay_created", minutes_later(now(), -5)),
+        ("pay_beside", minutes_later(now(), -5)),
+        ("pay_allocated", now()),
+        ("pay_waits", minutes_later(now(), 30)),
+        // From that day on it should have reached to the 30th.
+        ("pay_scheduled", instant("2026-12-02T00:00:00Z")),
+    ];
+    assert_eq!(all.iter().map(told).collect::<Vec<_>>(), expected.map(|(payment, since)| (payment.to_owned(), since)));
+    let receipts: Vec<_> = all.iter().map(|one| one.receipt.as_deref()).collect();
+    assert_eq!(receipts, [None, None, None, Some(r#"{"seen":1}"#), None]);
+    assert_eq!(all[2].purchase.allocation.as_ref().unwrap().trainer_id, "trn_1");
+    assert_eq!(listed(filter, 1).await.iter().map(told).collect::<Vec<_>>(), all.iter().map(told).collect::<Vec<_>>());
+    let earlier = UnfulfilledFilter { before: minutes_later(now(), -1), today: date(2026, 12, 1), ..filter };
+    let found = listed(earlier, 2).await;
+    let found: Vec<_> = found.iter().map(|one| one.purchase.confirmation.payment_id.as_str()).collect();
+    assert_eq!(found, ["pay_created", "pay_beside", "pay_waits"]);
 }
 
 pub(crate) async fn totals_count_everything(world: &World) {

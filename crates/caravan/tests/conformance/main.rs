@@ -11,13 +11,15 @@ mod lists;
 mod log;
 #[path = "../support/mocked.rs"]
 mod mocked_services;
+mod notes;
 mod outbox;
 mod positions;
 mod purchases;
+mod refunds;
 mod roster;
 #[path = "../support/services.rs"]
 mod services;
-mod stuck;
+mod session_changes;
 mod time_data;
 mod topologies;
 mod waitlist;
@@ -45,6 +47,8 @@ macro_rules! conformance {
             cancellations::what_is_not_held_leaves_the_calendar_and_its_time_is_free;
             cancellations::one_without_a_trainer_stops_waiting;
             cancellations::what_changed_meanwhile_makes_it_look_again;
+            notes::what_people_decide_is_kept_at_a_revision_of_its_own;
+            notes::of_an_unknown_purchase_nothing_is_kept;
             dead_letters::there_is_one_for_each_record_and_group;
             dead_letters::a_replay_tells_of_it_only_once;
             dead_letters::each_is_redriven_once;
@@ -58,6 +62,7 @@ macro_rules! conformance {
             leases::one_holds_it_until_it_ends_or_is_given_back;
             lists::purchases_page_in_the_order_of_their_recording;
             lists::sessions_page_by_start_and_are_found_by_whose_they_are;
+            lists::what_is_not_fulfilled_pages_by_since_when;
             lists::totals_count_everything;
             log::topics_are_created_once_and_keep_their_identity;
             log::a_key_keeps_its_order_in_the_partition_java_chooses;
@@ -74,10 +79,17 @@ macro_rules! conformance {
             positions::a_replay_moves_them_by_hand;
             purchases::a_purchase_is_recorded_once_and_read_as_it_was;
             purchases::unusual_texts_survive;
+            refunds::one_is_recorded_once_and_read_as_it_was;
+            refunds::one_before_its_payment_is_not_overlooked;
+            refunds::of_a_payment_and_its_refund_at_once_one_looks_again;
+            refunds::parts_at_once_are_added_up;
+            refunds::an_open_one_is_settled_once_and_stays_so;
             roster::an_import_is_an_upsert_by_version;
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;
-            stuck::those_late_for_longest_come_first_a_page_at_a_time;
+            session_changes::what_is_changed_stands_so_and_whoever_reads_the_purchase_knows;
+            session_changes::a_change_decided_on_what_is_no_more_is_refused;
+            session_changes::a_plan_that_is_extended_has_more_sessions_and_is_over_with_the_last;
             time_data::its_version_is_noted_by_who_knows_the_one_before;
             time_data::sessions_of_purchases_are_read_at_once;
             waitlist::the_first_time_stands_and_the_rest_is_the_latest;

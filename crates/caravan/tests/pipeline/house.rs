@@ -123,6 +123,11 @@ impl House {
         self.run_work(work).await
     }
 
+    /// Runs these workers alone until nothing is left to do for them.
+    pub(crate) async fn run_only(&self, workers: &[WorkerKind]) {
+        self.run_work(self.work(workers)).await;
+    }
+
     /// What running these workers until nothing is left to do consists of.
     pub(crate) fn work(&self, workers: &[WorkerKind]) -> Work {
         work(RunOptions {
@@ -131,11 +136,6 @@ impl House {
             policy: self.policy.clone(),
             instance: "test".to_owned(),
         })
-    }
-
-    /// Runs only these workers until nothing is left for them.
-    pub(crate) async fn run_only(&self, workers: &[WorkerKind]) {
-        self.run_work(self.work(workers)).await;
     }
 
     /// Runs with other workers than the usual ones.

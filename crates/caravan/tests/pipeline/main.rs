@@ -2,6 +2,8 @@
 //! workers, the cron and the commands in one process, on the embedded platform, with a clock that
 //! is set by hand. All but `backups` and `matching` runs on the services as well (`tests/services`).
 
+mod adopting;
+mod allocating;
 mod backups;
 mod bounds;
 mod cancelling;
@@ -16,8 +18,10 @@ mod noticing;
 mod once;
 mod reconciling;
 mod records;
+mod refunding;
 mod retention;
 mod sample;
+mod school_year;
 mod skipping;
 mod stuck;
 mod summer_time;
@@ -25,3 +29,4 @@ mod time_data;
 mod until_idle;
 mod waiting;
 mod windows;
+mod year;

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
     Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter,
-    RosterChanges, Session, SessionFilter, Totals, TrainerRow, Waiting,
+    RefundFilter, RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter,
+    Waiting,
 };
 use caravan::platform::store::{Lists, Reads};
-use caravan::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::event::Topic;
 use caravan_domain::purchase::{PurchaseStatus, folded};
@@ -73,6 +73,25 @@ impl Tables {
         });
         let latest = rows.flat_map(|row| &row.allocations).max_by_key(|row| (row.made.allocated_at, row.made.id));
         latest.map(|row| row.made.trainer_id.clone())
+    }
+
+    fn unfulfilled(&self, row: &PurchaseRow, place: Cursor, filter: &UnfulfilledFilter) -> Option<Unfulfilled> {
+        let waiting = self.waitlist.get(&row.id);
+        let allocated_at = row.allocations.last().map_or(row.created_at, |active| active.made.allocated_at);
+        let soon = |since: Timestamp| (since <= filter.before).then_some(since);
+        let since = match row.status {
+            PurchaseStatus::Created => soon(row.created_at)?,
+            PurchaseStatus::Waitlisted => waiting.map_or(row.created_at, |waiting| waiting.waitlisted_at),
+            PurchaseStatus::Allocated => soon(allocated_at)?,
+            PurchaseStatus::Scheduled if self.due(row, filter.today, filter.window_days) => {
+                let days = Span::new().days(i64::from(filter.window_days) - 1);
+                let behind = row.horizon?.saturating_sub(days).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+                behind.timestamp().max(allocated_at)
+            }
+            _ => return None,
+        };
+        let receipt = waiting.map(|waiting| waiting.receipt.clone());
+        Some(Unfulfilled { since, place, purchase: purchase_of(row), receipt })
     }
 
     fn due(&self, row: &PurchaseRow, today: Date, window_days: u16) -> bool {
@@ -183,6 +202,11 @@ impl Reads for Handle {
         .await
     }
 
+    /// Nobody gives anything back in here.
+    async fn refunds(&self, _purchase_ids: &[Uuid]) -> Result<Vec<RefundRow>, PlatformError> {
+        Ok(Vec::new())
+    }
+
     async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
         self.call("store.ended_sessions", |state| {
             let sessions = state.tables.purchases.values().flat_map(|row| row.sessions.values());
@@ -224,6 +248,24 @@ impl Lists for Handle {
             let numbered = (1..).zip(rows.into_iter().filter(wanted));
             let page = numbered.filter(|(cursor, _)| after.is_none_or(|after| *cursor > after)).take(limit);
             Ok(page.map(|(cursor, row)| (cursor, purchase_of(row))).collect())
+        })
+        .await
+    }
+
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        self.call("store.list_unfulfilled", |state| {
+            let rows = (1..).zip(state.tables.purchases.values());
+            let mut found: Vec<_> =
+                rows.filter_map(|(place, row)| state.tables.unfulfilled(row, place, filter)).collect();
+            found.sort_by_key(|one| (one.since, one.place));
+            found.retain(|one| after.is_none_or(|last| (one.since, one.place) > (last.since, last.place)));
+            found.truncate(limit);
+            Ok(found)
         })
         .await
     }
@@ -289,6 +331,7 @@ impl Lists for Handle {
                 (filter.ids.is_empty() || filter.ids.contains(&letter.id))
                     && filter.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
                     && !(filter.waiting && letter.redriven_at.is_some())
+                    && filter.topic.is_none_or(|topic| topic == letter.topic)
                     && after.is_none_or(|after| letter.id > after)
             };
             Ok(state.tables.dead_letters.iter().filter(wanted).take(limit).map(|letter| (**letter).clone()).collect())
@@ -316,20 +359,20 @@ impl Lists for Handle {
         self.call("store.closures", |state| Ok(state.tables.closures.to_vec())).await
     }
 
-    async fn late_purchases(
-        &self,
-        _bounds: &LateBounds,
-        _after: Option<LateCursor>,
-        _limit: usize,
-    ) -> Result<Vec<LatePurchase>, PlatformError> {
-        Ok(Vec::new())
-    }
-
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {
         self.call("store.waiting", |state| {
             Ok(state.tables.waitlist.get(&purchase_id).map(|waiting| (**waiting).clone()))
         })
         .await
+    }
+
+    async fn list_refunds(
+        &self,
+        _filter: &RefundFilter,
+        _after: Option<Cursor>,
+        _limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        Ok(Vec::new())
     }
 
     async fn changes_of(&self, _purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {

@@ -139,7 +139,9 @@ impl Tables {
         effects.allocations.iter().try_for_each(|new| self.allocate(new, planted))?;
         effects.waitlistings.iter().try_for_each(|new| self.waitlist(new))?;
         effects.windows.iter().try_for_each(|extension| self.extend(extension, planted))?;
-        if !effects.cancellations.is_empty() || !effects.session_changes.is_empty() {
+        let refunded = !effects.refunds.is_empty() || !effects.settled.is_empty();
+        let changed = !effects.session_changes.is_empty() || !effects.notes.is_empty();
+        if refunded || changed || !effects.cancellations.is_empty() {
             return Err(CommitError::Refused("people change nothing in here".to_owned()));
         }
         if let Some(as_of) = effects.completed_as_of {

@@ -6,6 +6,7 @@
 mod batch;
 mod bits;
 mod calendar;
+mod chosen;
 mod clock;
 mod judge;
 mod ledger;
@@ -28,7 +29,8 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 pub use calendar::{BLOCK_WEEKS, CELL_SECONDS, Calendar, ReservedTime, WEEK_CELLS, reserved_time};
-pub use receipt::{JudgedTrainer, NEXT_BEST_MAX, Obstacle, Receipt, Rule, Terms};
+pub use chosen::{Choice, Objection, judge_choice};
+pub use receipt::{JudgedTrainer, NEXT_BEST_MAX, Receipt, Rule, Terms};
 pub use roster::Roster;
 pub use share::{SHARE_PER_SESSION, increment as share_increment};
 

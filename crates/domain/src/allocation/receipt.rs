@@ -123,6 +123,9 @@ impl From<&Trainer> for JudgedTrainer {
 /// The record of a decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
+    /// Whether people chose trainer and slots: then nobody else was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
     /// How many trainers the roster had.
     pub candidates: u32,
     /// How many of them each rule ruled out first; rules that ruled out nobody are not named.
@@ -139,73 +142,4 @@ pub struct Receipt {
     pub skipped_for_closures: Vec<Date>,
     /// Dates of the chosen weekdays without a lesson because the trainer is off.
     pub skipped_for_time_off: Vec<Date>,
-}
-
-/// What most stands in the way of a purchase that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// Nobody teaches the course.
-    NotTaught,
-    /// All who teach it are inactive.
-    AllInactive,
-    /// A rule.
-    Rule {
-        /// Which: of those that rule out equally many the one that is asked first.
-        rule: Rule,
-        /// How many trainers it rules out.
-        ruled_out: u32,
-        /// How many active trainers teach the course.
-        of: u32,
-    },
-}
-
-impl Receipt {
-    /// How many active trainers teach the course.
-    pub fn teachers(&self) -> u32 {
-        let removed = |rule| self.removed.get(&rule).copied().unwrap_or(0);
-        self.candidates.saturating_sub(removed(Rule::Inactive)).saturating_sub(removed(Rule::Course))
-    }
-
-    /// What rules out most of those who teach the course; `None` if nothing does.
-    pub fn obstacle(&self) -> Option<Obstacle> {
-        let of = self.teachers();
-        if !self.course_taught {
-            return Some(Obstacle::NotTaught);
-        }
-        if of == 0 {
-            return Some(Obstacle::AllInactive);
-        }
-        let rules = Rule::ALL.into_iter().filter(|rule| !matches!(rule, Rule::Inactive | Rule::Course));
-        let counted = rules.filter_map(|rule| Some((rule, self.removed.get(&rule).copied()?)));
-        let most = counted.rev().max_by_key(|(_, ruled_out)| *ruled_out)?;
-        (most.1 > 0).then_some(Obstacle::Rule { rule: most.0, ruled_out: most.1, of })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn waits(candidates: u32, removed: &[(Rule, u32)], course_taught: bool) -> Option<Obstacle> {
-        let removed = removed.iter().copied().collect();
-        Receipt { candidates, removed, course_taught, ..Receipt::default() }.obstacle()
-    }
-
-    #[test]
-    fn the_obstacle_is_the_rule_that_rules_out_most_of_those_who_teach_the_course() {
-        let rule = |rule, ruled_out, of| Some(Obstacle::Rule { rule, ruled_out, of });
-        for (removed, expected) in [
-            (vec![(Rule::Course, 30), (Rule::TrainerBusy, 7), (Rule::Language, 3)], rule(Rule::TrainerBusy, 7, 10)),
-            (
-                vec![(Rule::Inactive, 20), (Rule::Course, 18), (Rule::Language, 1), (Rule::TimeOff, 1)],
-                rule(Rule::Language, 1, 2),
-            ),
-            (vec![(Rule::Course, 39)], None),
-            (vec![(Rule::Inactive, 10), (Rule::Course, 30)], Some(Obstacle::AllInactive)),
-        ] {
-            assert_eq!(waits(40, &removed, true), expected, "{removed:?}");
-        }
-        assert_eq!(waits(40, &[(Rule::Course, 40)], false), Some(Obstacle::NotTaught));
-        assert_eq!(waits(0, &[], false), Some(Obstacle::NotTaught));
-    }
 }

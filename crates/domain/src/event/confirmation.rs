@@ -68,7 +68,7 @@ pub fn decode_confirmation(data: &Value, received_at: Timestamp) -> Result<Confi
 }
 
 /// The start dates that are taken on the UTC date of an instant.
-fn start_dates(received_at: Timestamp) -> RangeInclusive<Date> {
+pub(crate) fn start_dates(received_at: Timestamp) -> RangeInclusive<Date> {
     let today = received_at.to_zoned(TimeZone::UTC).date();
     let years = Span::new().years(START_YEARS_MAX);
     today.saturating_sub(years)..=today.saturating_add(years)
@@ -112,8 +112,13 @@ pub(crate) fn optional(field: Field<'_>, chars: RangeInclusive<usize>) -> Option
 }
 
 fn amount(field: Field<'_>) -> Option<Amount> {
+    amount_of(field, 0..=AMOUNT_MINOR_MAX)
+}
+
+/// An amount within bounds, in minor units.
+pub(crate) fn amount_of(field: Field<'_>, minor: RangeInclusive<i64>) -> Option<Amount> {
     field.object()?;
-    let minor = field.get("minor").whole(0..=AMOUNT_MINOR_MAX);
+    let minor = field.get("minor").whole(minor);
     let currency = field.get("currency").parsed("an ISO 4217 code in capitals such as EUR", |text| {
         let known = text.bytes().all(|byte| byte.is_ascii_uppercase()) && Currency::from_code(text).is_some();
         known.then(|| text.to_owned())

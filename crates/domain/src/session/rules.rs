@@ -149,25 +149,25 @@ pub fn contradiction(trainer: &Trainer, languages: &[String], course: &Course, a
     (!available).then_some(SessionRule::Availability)
 }
 
-fn teaches(trainer: &Trainer, course: &Course) -> bool {
+pub(crate) fn teaches(trainer: &Trainer, course: &Course) -> bool {
     let key = course.key();
     trainer.courses.iter().any(|taught| {
         folded(&taught.subject) == key.subject && taught.levels.iter().any(|level| folded(level) == key.level)
     })
 }
 
-fn speaks(trainer: &Trainer, languages: &[String]) -> bool {
+pub(crate) fn speaks(trainer: &Trainer, languages: &[String]) -> bool {
     trainer.languages.iter().any(|spoken| languages.iter().any(|language| folded(language) == folded(spoken)))
 }
 
 /// Whether it touches a day off, in the trainer's zone.
-fn is_off(trainer: &Trainer, zone: &TimeZone, at: &Occurrence) -> bool {
+pub(crate) fn is_off(trainer: &Trainer, zone: &TimeZone, at: &Occurrence) -> bool {
     let last_moment = at.ends_at.checked_sub(SignedDuration::from_secs(1)).unwrap_or(at.ends_at);
     let (first, last) = (zone.to_datetime(at.starts_at).date(), zone.to_datetime(last_moment).date());
     trainer.time_off.iter().any(|off| off.from <= last && first <= off.until)
 }
 
-fn covers(from: Date, until: Date, date: Date) -> bool {
+pub(crate) fn covers(from: Date, until: Date, date: Date) -> bool {
     (from..=until).contains(&date)
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
 use super::{ListArgs, date};
+use caravan_domain::plan::Slot;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PurchasesCommand {
@@ -32,6 +33,53 @@ pub(crate) enum PurchasesCommand {
         caravan purchases cancel pay_29QQoUBi66xm2f --reason 'end of term' --from 2027-01-01\n\n\
         What has begun is held, and so is what is planned before the date. Doing it again changes nothing.")]
     Cancel(PurchaseCancelArgs),
+    /// Give a purchase that has no trainer yet one, by hand
+    #[command(after_help = "Examples:\n  \
+        caravan purchases allocate pay_29QQoUBi66xm2f --trainer trn_7 --slots 'tue 17:00,thu 17:00' \\\n      \
+            --reason 'agreed by phone'\n\n\
+        The slots are some of those the student named, as many as lessons a week, on different days. The rules hold as for \
+        any plan: if one stands against it, it is named with the first session it is about, and nothing changes.")]
+    Allocate(PurchaseAllocateArgs),
+    /// Move in: take over plans that are under way elsewhere, all of a file or nothing
+    #[command(after_help = "Examples:\n  \
+        caravan purchases adopt students.jsonl --dry-run\n  \
+        caravan purchases adopt students.jsonl\n\n\
+        Each line is a JSON value as on purchase-confirmed, with \"allocation\": {\"trainer_id\": ..., \"slots\": [...]} \
+        and \"first_ordinal\", the first session that is still to be held. Every line is judged by the rules of any plan, \
+        with the lines before it; clashes are named by line. The same file can be adopted again: what is there stays.")]
+    Adopt(AdoptArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchaseAllocateArgs {
+    /// The purchase's id, or its payment's
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Who shall teach it
+    #[arg(long, value_name = "ID")]
+    pub(crate) trainer: String,
+    /// When, each week, in the student's zone: such as 'tue 17:00,thu 17:00'
+    #[arg(long, value_name = "SLOTS", value_delimiter = ',', required = true)]
+    pub(crate) slots: Vec<Slot>,
+    /// Why, for those who read it later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who decides [default: the user who runs this]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AdoptArgs {
+    /// The file; - for standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+    /// Judge every line, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object a line of the file; of one that is refused, one for each clash
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -107,11 +107,11 @@ fn when(text: &str) -> Result<When, String> {
     }
     let local = text
         .parse::<DateTime>()
-        .map_err(|_| "must be a time such as 2026-12-09T17:00, or an instant such as 2026-12-09T11:30:00Z");
+        .map_err(|_| "must be a time such as 2026-12-09T17:00, or an instant such as 2026-12-09T11:30:00Z")?;
     if !text.contains(':') {
         return Err("must name the time of day too, as in 2026-12-09T17:00".to_owned());
     }
-    Ok(When::Local(local?))
+    Ok(When::Local(local))
 }
 
 fn overridable(text: &str) -> Result<SessionRule, String> {

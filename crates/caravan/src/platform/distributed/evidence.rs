@@ -17,7 +17,8 @@ use crate::platform::PlatformError;
 use crate::platform::evidence::{
     AllocationEvidence, Amount, ClosureEvidence, DeadLetterEvidence, Evidence, OutcomeEvidence, PartitionPlace,
     PartyKind, PartyPage, PlanEvidence, PositionEvidence, PurchaseEvidence, PurchasePage, RecordEvidence,
-    ReservationEvidence, SessionEvidence, SetAsideEvidence, SpanEvidence, TopicEvidence, TrainerEvidence,
+    RefundEvidence, ReservationEvidence, SessionEvidence, SetAsideEvidence, SpanEvidence, TopicEvidence,
+    TrainerEvidence,
 };
 
 /// Allocations and sessions lie in the order of their purchases' places, and are shown in the order
@@ -163,6 +164,20 @@ impl Evidence for DistributedEvidence {
             })
         };
         self.all(sqlx::query(SQL).bind(ids), read).await
+    }
+
+    async fn refunds(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<RefundEvidence>, PlatformError> {
+        const SQL: &str = "SELECT seq, id::text, purchase_id::text, refund_id, amount, currency, state FROM refunds
+                           WHERE seq > $1 ORDER BY seq LIMIT $2";
+        self.all(sqlx::query(SQL).bind(after.unwrap_or(i64::MIN)).bind(limit as i64), refund).await
+    }
+
+    async fn refunds_of(&mut self, purchase_ids: &[String]) -> Result<Vec<RefundEvidence>, PlatformError> {
+        const SQL: &str = "SELECT r.seq, r.id::text, r.purchase_id::text, r.refund_id, r.amount, r.currency, r.state
+                           FROM UNNEST($1::text[]) AS asked (id) JOIN refunds r ON r.purchase_id = asked.id::uuid";
+        // What is no id is nobody's.
+        let ids: Vec<&String> = purchase_ids.iter().filter(|id| uuid::Uuid::try_parse(id).is_ok()).collect();
+        self.all(sqlx::query(SQL).bind(ids), refund).await
     }
 
     async fn set_aside(
@@ -408,5 +423,17 @@ fn span(row: &PgRow) -> Read<SpanEvidence> {
         session_id: row.try_get(1)?,
         starts_at: row.try_get(2)?,
         ends_at: row.try_get(3)?,
+    })
+}
+
+fn refund(row: &PgRow) -> Result<RefundEvidence, sqlx::Error> {
+    Ok(RefundEvidence {
+        place: row.try_get(0)?,
+        id: row.try_get(1)?,
+        purchase_id: row.try_get(2)?,
+        refund_id: row.try_get(3)?,
+        amount: row.try_get(4)?,
+        currency: row.try_get(5)?,
+        state: row.try_get(6)?,
     })
 }

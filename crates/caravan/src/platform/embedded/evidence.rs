@@ -16,8 +16,8 @@ use crate::platform::PlatformError;
 use crate::platform::evidence::{
     AllocationEvidence, Amount, ClosureEvidence, DeadLetterEvidence, Evidence, OutcomeEvidence, PartitionEvidence,
     PartitionPlace, PartyKind, PartyPage, PlanEvidence, PositionEvidence, PurchaseEvidence, PurchasePage,
-    RecordEvidence, ReservationEvidence, SessionEvidence, SetAsideEvidence, SpanEvidence, TopicEvidence,
-    TrainerEvidence,
+    RecordEvidence, RefundEvidence, ReservationEvidence, SessionEvidence, SetAsideEvidence, SpanEvidence,
+    TopicEvidence, TrainerEvidence,
 };
 
 /// The page cache of the audit's connection; what is sorted beyond it goes to temporary files.
@@ -202,6 +202,23 @@ impl Evidence for EmbeddedEvidence {
             })
         };
         self.all(query, read).await
+    }
+
+    async fn refunds(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<RefundEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT seq, CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(refund_id AS TEXT), CAST(amount AS INTEGER),
+                    CAST(currency AS TEXT), CAST(state AS TEXT) FROM refunds WHERE seq > ? ORDER BY seq LIMIT ?",
+        );
+        self.all(query.bind(after.unwrap_or(i64::MIN)).bind(limit as i64), refund).await
+    }
+
+    async fn refunds_of(&mut self, purchase_ids: &[String]) -> Result<Vec<RefundEvidence>, PlatformError> {
+        let query = sqlx::query(
+            "SELECT r.seq, CAST(r.id AS TEXT), CAST(r.purchase_id AS TEXT), CAST(r.refund_id AS TEXT),
+                    CAST(r.amount AS INTEGER), CAST(r.currency AS TEXT), CAST(r.state AS TEXT)
+             FROM json_each(?) AS asked CROSS JOIN refunds r ON r.purchase_id = asked.value",
+        );
+        self.all(query.bind(super::bulk::json_list(purchase_ids)), refund).await
     }
 
     async fn set_aside(
@@ -492,5 +509,17 @@ fn span(row: &SqliteRow) -> Read<SpanEvidence> {
         session_id: row.try_get(1)?,
         starts_at: row.try_get(2)?,
         ends_at: row.try_get(3)?,
+    })
+}
+
+fn refund(row: &SqliteRow) -> Result<RefundEvidence, sqlx::Error> {
+    Ok(RefundEvidence {
+        place: row.try_get(0)?,
+        id: row.try_get(1)?,
+        purchase_id: row.try_get(2)?,
+        refund_id: row.try_get(3)?,
+        amount: row.try_get(4)?,
+        currency: row.try_get(5)?,
+        state: row.try_get(6)?,
     })
 }

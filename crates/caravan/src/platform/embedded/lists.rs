@@ -1,6 +1,7 @@
 //! What people and tools read.
 
 use async_trait::async_trait;
+use caravan_domain::event::Topic;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
@@ -9,15 +10,16 @@ use uuid::Uuid;
 
 use super::bulk::{Query, json_list};
 use super::reads::closures;
-use super::rows::{self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS};
+use super::rows::{
+    self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, SESSION_COLUMNS, TRAINER_COLUMNS,
+};
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
-    SessionFilter, Totals, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, Session, SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use crate::platform::store::Lists;
-use crate::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 
 /// Further than any zone's local date is from the UTC date of the same instant, in days.
 const ZONE_DAYS_MAX: i64 = 2;
@@ -46,6 +48,42 @@ impl Lists for EmbeddedStore {
             .bind(filter.status.map(|status| status.name()))
             .bind(filter.student_id.as_deref());
         self.fetch(query).await?.iter().map(rows::purchase).collect()
+    }
+
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        // A window is behind from the day on that it no longer reaches far enough.
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT place, since, receipt FROM (
+                    SELECT p.seq AS place, p.status, w.receipt, CASE p.status
+                        WHEN 'created' THEN p.created_at
+                        WHEN 'waitlisted' THEN coalesce(w.waitlisted_at, p.created_at)
+                        WHEN 'allocated' THEN coalesce(a.allocated_at, p.created_at)
+                        ELSE max(a.allocated_at, date(p.horizon, ?6) || 'T00:00:00.000000Z') END AS since
+                    FROM purchases p
+                    LEFT JOIN waitlist w ON w.purchase_id = p.id AND p.status = 'waitlisted'
+                    LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.status = 'active'
+                    WHERE p.status IN ('created', 'waitlisted', 'allocated')
+                       OR (p.status = 'scheduled' AND p.horizon < date(max(?4, coalesce(p.start_date, ?4)), ?5) AND a.id IS NOT NULL))
+                WHERE (status NOT IN ('created', 'allocated') OR since <= ?3) AND (?1 IS NULL OR (since, place) > (?1, ?2))
+                ORDER BY since, place LIMIT ?7)
+             SELECT {PURCHASE_COLUMNS}, f.since, f.receipt AS waiting_receipt
+             FROM found f CROSS JOIN {PURCHASE_TABLES} WHERE p.seq = f.place ORDER BY f.since, f.place"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.map(|last| rows::instant(last.since)))
+            .bind(after.map(|last| last.place))
+            .bind(rows::instant(filter.before))
+            .bind(filter.today.to_string())
+            .bind(format!("+{} days", filter.window_days))
+            .bind(format!("-{} days", i32::from(filter.window_days) - 1))
+            .bind(rows::limit(limit));
+        self.fetch(query).await?.iter().map(rows::unfulfilled).collect()
     }
 
     async fn list_sessions(
@@ -85,6 +123,7 @@ impl Lists for EmbeddedStore {
             (!filter.ids.is_empty(), "AND id IN (SELECT value FROM json_each(?3))"),
             (filter.reason.is_some(), "AND reason = ?4"),
             (filter.waiting, "AND redriven_at IS NULL"),
+            (filter.topic.is_some(), "AND topic = ?5"),
         ];
         let conditions = chosen(&conditions);
         let sql =
@@ -93,8 +132,27 @@ impl Lists for EmbeddedStore {
             .bind(after.unwrap_or(i64::MIN))
             .bind(rows::limit(limit))
             .bind(json_list(&filter.ids))
-            .bind(filter.reason.as_deref());
+            .bind(filter.reason.as_deref())
+            .bind(filter.topic.map(Topic::name));
         self.fetch(query).await?.iter().map(rows::dead_letter).collect()
+    }
+
+    async fn list_refunds(
+        &self,
+        filter: &RefundFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        let conditions = [(filter.id.is_some(), "AND r.id = ?3"), (filter.state.is_some(), "AND r.state = ?4")];
+        let conditions = chosen(&conditions);
+        let sql =
+            format!("SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.seq > ?1 {conditions} ORDER BY r.seq LIMIT ?2");
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows::limit(limit))
+            .bind(filter.id.map(|id| id.to_string()))
+            .bind(filter.state.map(|state| state.name()));
+        self.fetch(query).await?.iter().map(rows::refund).collect()
     }
 
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {
@@ -126,15 +184,6 @@ impl Lists for EmbeddedStore {
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         let mut connection = self.reader().await?;
         closures(&mut connection).await
-    }
-
-    async fn late_purchases(
-        &self,
-        bounds: &LateBounds,
-        after: Option<LateCursor>,
-        limit: usize,
-    ) -> Result<Vec<LatePurchase>, PlatformError> {
-        self.late(bounds, after, limit).await
     }
 
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {

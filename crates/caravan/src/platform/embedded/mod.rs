@@ -31,7 +31,6 @@ mod rows;
 mod schema;
 mod sqlite;
 mod store;
-mod stuck;
 mod writer;
 
 pub use super::rows::SchemaVersion;

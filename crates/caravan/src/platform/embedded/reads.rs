@@ -10,12 +10,12 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::bulk::json_list;
-use super::rows::{self, PURCHASE_COLUMNS, PURCHASE_TABLES, TRAINER_COLUMNS};
+use super::rows::{self, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, TRAINER_COLUMNS};
 use super::sqlite::platform_error;
 use super::store::EmbeddedStore;
 use crate::platform::PlatformError;
 use crate::platform::reservations::{STUDENT_PARTY, TRAINER_PARTY};
-use crate::platform::rows::{Position, Purchase, RosterChanges, TrainerRow};
+use crate::platform::rows::{Position, Purchase, RefundRow, RosterChanges, TrainerRow};
 use crate::platform::store::Reads;
 use crate::platform::transaction::COMPLETED_SESSIONS_MAX;
 
@@ -27,6 +27,14 @@ impl Reads for EmbeddedStore {
         );
         let rows = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(json_list(ids))).await?;
         purchases(&rows)
+    }
+
+    async fn refunds(&self, purchase_ids: &[Uuid]) -> Result<Vec<RefundRow>, PlatformError> {
+        let sql = format!(
+            "SELECT {REFUND_COLUMNS} FROM json_each(?1) AS asked CROSS JOIN refunds r ON r.purchase_id = asked.value ORDER BY r.seq"
+        );
+        let rows = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(json_list(purchase_ids))).await?;
+        rows.iter().map(|row| rows::refund(row).map(|(_, refund)| refund)).collect()
     }
 
     async fn previous_trainers(

@@ -10,7 +10,9 @@ use crate::platform::columns;
 pub(super) use crate::platform::columns::{
     headers, instant, json, limit, milliseconds, number, parsed, second, stored, topic_partition,
 };
-use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{
+    Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, TrainerRow, Unfulfilled,
+};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &SqliteRow) -> Result<T, PlatformError>
@@ -37,6 +39,11 @@ pub(super) const PURCHASE_TABLES: &str = "purchases p CROSS JOIN confirmations c
 /// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
 pub(super) fn purchase(row: &SqliteRow) -> Result<(i64, Purchase), PlatformError> {
     columns::purchase(decoded(row)?)
+}
+
+/// A purchase that is not fulfilled, from [`PURCHASE_COLUMNS`], `since` and `waiting_receipt`.
+pub(super) fn unfulfilled(row: &SqliteRow) -> Result<Unfulfilled, PlatformError> {
+    columns::unfulfilled(purchase(row)?, decoded(row)?)
 }
 
 /// What a trainer is selected by.
@@ -74,6 +81,15 @@ pub(super) const DEAD_LETTER_COLUMNS: &str = "id, topic, partition, log_offset, 
 /// A dead letter, from [`DEAD_LETTER_COLUMNS`].
 pub(super) fn dead_letter(row: &SqliteRow) -> Result<DeadLetter, PlatformError> {
     columns::dead_letter(decoded(row)?)
+}
+
+/// What a refund is selected by.
+pub(super) const REFUND_COLUMNS: &str = "r.seq, r.id, r.purchase_id, r.payment_id, r.item, r.refund_id, r.amount, r.currency, \
+     r.refunded_at, r.recorded_at, r.reason, r.metadata, r.state, r.settled_at, r.settled_by, r.note";
+
+/// A refund and its place in the list, from [`REFUND_COLUMNS`].
+pub(super) fn refund(row: &SqliteRow) -> Result<(i64, RefundRow), PlatformError> {
+    columns::refund(decoded(row)?)
 }
 
 /// A position, from `topic, partition, next_offset, topic_id`.

@@ -9,9 +9,14 @@ mod outages;
 mod outside;
 mod positions;
 mod restores;
+mod school_year;
 mod secured;
 mod site;
 
+#[path = "../../pipeline/adopting.rs"]
+mod adopting;
+#[path = "../../pipeline/allocating.rs"]
+mod allocating;
 #[path = "../../pipeline/bounds.rs"]
 mod bounds;
 #[path = "../../pipeline/cancelling.rs"]
@@ -32,6 +37,8 @@ mod once;
 mod reconciling;
 #[path = "../../pipeline/records.rs"]
 mod records;
+#[path = "../../pipeline/refunding.rs"]
+mod refunding;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
 #[path = "../../pipeline/skipping.rs"]
@@ -48,3 +55,5 @@ mod until_idle;
 mod waiting;
 #[path = "../../pipeline/windows.rs"]
 mod windows;
+#[path = "../../pipeline/year.rs"]
+mod year;

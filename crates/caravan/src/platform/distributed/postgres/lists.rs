@@ -1,6 +1,7 @@
 //! What people and tools read.
 
 use async_trait::async_trait;
+use caravan_domain::event::Topic;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -13,16 +14,16 @@ use super::PostgresStore;
 use super::errors::platform_error;
 use super::reads::closures;
 use super::rows::{
-    self, DEAD_LETTER_COLUMNS, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, SESSION_COLUMNS, TRAINER_COLUMNS,
+    self, DEAD_LETTER_COLUMNS, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, SESSION_COLUMNS,
+    TRAINER_COLUMNS,
 };
 use crate::platform::PlatformError;
-use crate::platform::columns::{limit as rows_max, number, parsed, second};
+use crate::platform::columns::{instant, limit as rows_max, number, parsed, second};
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, Session,
-    SessionFilter, Totals, Waiting,
+    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
+    RefundRow, Session, SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
 };
 use crate::platform::store::Lists;
-use crate::platform::stuck::{LateBounds, LateCursor, LatePurchase};
 
 /// Further than any zone's local date is from the UTC date of the same instant, in days.
 const ZONE_DAYS_MAX: i64 = 2;
@@ -47,6 +48,44 @@ impl Lists for PostgresStore {
             .bind(filter.status.map(|status| status.name()))
             .bind(filter.student_id.as_deref());
         self.fetch(query.persistent(false)).await?.iter().map(rows::purchase).collect()
+    }
+
+    async fn list_unfulfilled(
+        &self,
+        filter: &UnfulfilledFilter,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        // A window is behind from the day on that it no longer reaches far enough.
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT place, since, receipt FROM (
+                    SELECT p.seq AS place, p.status, w.receipt, CASE p.status
+                        WHEN 'created' THEN p.created_at
+                        WHEN 'waitlisted' THEN coalesce(w.waitlisted_at, p.created_at)
+                        WHEN 'allocated' THEN coalesce(a.allocated_at, p.created_at)
+                        ELSE greatest(a.allocated_at, (p.horizon - ($5::int - 1))::timestamp AT TIME ZONE 'UTC') END AS since
+                    FROM purchases p
+                    LEFT JOIN waitlist w ON w.purchase_id = p.id AND p.status = 'waitlisted'
+                    LEFT JOIN allocations a ON a.seq >> 16 = p.seq AND a.status = 'active'
+                    WHERE p.status IN ('created', 'waitlisted', 'allocated')
+                       OR (p.status = 'scheduled' AND p.horizon < greatest($4::date, p.start_date) + $5::int AND a.id IS NOT NULL)) all_of_them
+                WHERE (status NOT IN ('created', 'allocated') OR since <= $3::timestamptz)
+                  AND ($1::text IS NULL OR (since, place) > ($1::timestamptz, $2::bigint))
+                ORDER BY since, place LIMIT $6)
+             SELECT {PURCHASE_COLUMNS}, caravan_instant(f.since) AS since, f.receipt AS waiting_receipt
+             FROM found f JOIN purchases p0 ON p0.seq = f.place CROSS JOIN LATERAL (SELECT p0.*) p {}
+             ORDER BY f.since, f.place",
+            PURCHASE_TABLES.trim_start_matches("purchases p ")
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.map(|last| instant(last.since)))
+            .bind(after.map(|last| last.place))
+            .bind(instant(filter.before))
+            .bind(filter.today.to_string())
+            .bind(i32::from(filter.window_days))
+            .bind(rows_max(limit));
+        self.fetch(query.persistent(false)).await?.iter().map(rows::unfulfilled).collect()
     }
 
     async fn list_sessions(
@@ -97,15 +136,34 @@ impl Lists for PostgresStore {
         let sql = format!(
             "SELECT {DEAD_LETTER_COLUMNS} FROM dead_letters
              WHERE id > $1 AND (cardinality($3::bigint[]) = 0 OR id = ANY($3)) AND ($4::text IS NULL OR reason = $4)
-               AND (NOT $5 OR redriven_at IS NULL) ORDER BY dead_letters.id LIMIT $2"
+               AND (NOT $5 OR redriven_at IS NULL) AND ($6::text IS NULL OR topic = $6) ORDER BY dead_letters.id LIMIT $2"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(after.unwrap_or(i64::MIN))
             .bind(rows_max(limit))
             .bind(&filter.ids)
             .bind(filter.reason.as_deref())
-            .bind(filter.waiting);
+            .bind(filter.waiting)
+            .bind(filter.topic.map(Topic::name));
         self.fetch(query.persistent(false)).await?.iter().map(rows::dead_letter).collect()
+    }
+
+    async fn list_refunds(
+        &self,
+        filter: &RefundFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        let sql = format!(
+            "SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.seq > $1 AND ($3::uuid IS NULL OR r.id = $3)
+               AND ($4::text IS NULL OR r.state = $4) ORDER BY r.seq LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(rows_max(limit))
+            .bind(filter.id)
+            .bind(filter.state.map(|state| state.name()));
+        self.fetch(query.persistent(false)).await?.iter().map(rows::refund).collect()
     }
 
     async fn list_trainers(&self, after: Option<&str>, limit: usize) -> Result<Vec<(Trainer, i64)>, PlatformError> {
@@ -132,15 +190,6 @@ impl Lists for PostgresStore {
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError> {
         let mut connection = self.pool.acquire().await.map_err(platform_error)?;
         closures(&mut connection).await
-    }
-
-    async fn late_purchases(
-        &self,
-        bounds: &LateBounds,
-        after: Option<LateCursor>,
-        limit: usize,
-    ) -> Result<Vec<LatePurchase>, PlatformError> {
-        self.late(bounds, after, limit).await
     }
 
     async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {

@@ -25,7 +25,6 @@ mod presence;
 mod reads;
 mod rows;
 mod schema;
-mod stuck;
 
 /// How time is reserved.
 pub use commit::RESERVE;

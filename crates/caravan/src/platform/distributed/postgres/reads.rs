@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::errors::platform_error;
-use super::rows::{self, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, TRAINER_COLUMNS};
+use super::rows::{self, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, TRAINER_COLUMNS};
 use crate::platform::PlatformError;
 use crate::platform::columns::{limit as rows_max, number, parsed, second};
 use crate::platform::reservations::{STUDENT_PARTY, TRAINER_PARTY};
-use crate::platform::rows::{Position, Purchase, RosterChanges, TrainerRow};
+use crate::platform::rows::{Position, Purchase, RefundRow, RosterChanges, TrainerRow};
 use crate::platform::store::Reads;
 use crate::platform::transaction::COMPLETED_SESSIONS_MAX;
 
@@ -30,6 +30,12 @@ impl Reads for PostgresStore {
         let sql = format!("SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.id = ANY($1)");
         let rows = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(ids)).await?;
         purchases(&rows)
+    }
+
+    async fn refunds(&self, purchase_ids: &[Uuid]) -> Result<Vec<RefundRow>, PlatformError> {
+        let sql = format!("SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.purchase_id = ANY($1) ORDER BY r.seq");
+        let rows = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(purchase_ids)).await?;
+        rows.iter().map(|row| rows::refund(row).map(|(_, refund)| refund)).collect()
     }
 
     async fn previous_trainers(

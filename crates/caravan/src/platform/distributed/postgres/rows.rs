@@ -6,7 +6,9 @@ use sqlx::postgres::PgRow;
 use super::errors::platform_error;
 use crate::platform::PlatformError;
 use crate::platform::columns;
-use crate::platform::rows::{Change, DeadLetter, OutboxDepth, Position, Purchase, Session, TrainerRow};
+use crate::platform::rows::{
+    Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, TrainerRow, Unfulfilled,
+};
 
 /// A row read whole, or why it can't be.
 pub(super) fn decoded<T>(row: &PgRow) -> Result<T, PlatformError>
@@ -30,6 +32,11 @@ pub(super) const PURCHASE_TABLES: &str = "purchases p JOIN confirmations c ON c.
 /// A purchase and its place in the list, from [`PURCHASE_COLUMNS`].
 pub(super) fn purchase(row: &PgRow) -> Result<(i64, Purchase), PlatformError> {
     columns::purchase(decoded(row)?)
+}
+
+/// A purchase that is not fulfilled, from [`PURCHASE_COLUMNS`], `since` and `waiting_receipt`.
+pub(super) fn unfulfilled(row: &PgRow) -> Result<Unfulfilled, PlatformError> {
+    columns::unfulfilled(purchase(row)?, decoded(row)?)
 }
 
 /// What a trainer is selected by.
@@ -70,6 +77,17 @@ pub(super) const DEAD_LETTER_COLUMNS: &str =
 /// A dead letter, from [`DEAD_LETTER_COLUMNS`].
 pub(super) fn dead_letter(row: &PgRow) -> Result<DeadLetter, PlatformError> {
     columns::dead_letter(decoded(row)?)
+}
+
+/// What a refund is selected by.
+pub(super) const REFUND_COLUMNS: &str =
+    "r.seq, r.id::text AS id, r.purchase_id::text AS purchase_id, r.payment_id, r.item, r.refund_id, r.amount, r.currency,
+     caravan_instant(r.refunded_at) AS refunded_at, caravan_instant(r.recorded_at) AS recorded_at, r.reason, r.metadata, r.state,
+     caravan_instant(r.settled_at) AS settled_at, r.settled_by, r.note";
+
+/// A refund and its place in the list, from [`REFUND_COLUMNS`].
+pub(super) fn refund(row: &PgRow) -> Result<(i64, RefundRow), PlatformError> {
+    columns::refund(decoded(row)?)
 }
 
 /// What a position is selected by.

@@ -13,9 +13,11 @@ mod allocations;
 mod cancellations;
 mod completion;
 mod dead_letters;
+mod notes;
 mod outbox;
 mod positions;
 mod purchases;
+mod refunds;
 mod reservations;
 mod roster;
 mod session_changes;
@@ -40,9 +42,14 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     let effects = &transaction.effects;
     positions::advance(connection, transaction.group, &transaction.advances).await?;
     purchases::record(connection, &effects.purchases).await?;
+    refunds::record(connection, effects).await?;
+    refunds::settle(connection, &effects.settled).await?;
     trainers::touch(connection, &effects.trainers).await?;
     trainers::shift(connection, &effects.loads).await?;
     allocations::bind(connection, &effects.allocations).await?;
+    for note in &effects.notes {
+        notes::note(connection, note).await?;
+    }
     reservations::free(connection, &effects.freed).await?;
     reservations::reserve(connection, &effects.allocations, &effects.taken).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;

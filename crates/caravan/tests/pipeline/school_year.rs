@@ -1,0 +1,8 @@
+//! The school year at its full size.
+
+use crate::year::{Size, year};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_school_year_is_clean_every_night() {
+    year(20_260_907, Size { trainers: 80, students: 2_000, nights: 200, step: 1 }).await;
+}
