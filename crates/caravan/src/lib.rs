@@ -19,5 +19,6 @@ pub mod roster;
 pub mod sample;
 pub mod stuck;
 pub mod telemetry;
+pub mod time_data;
 pub mod views;
 pub mod workers;

@@ -9,7 +9,7 @@
 //! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
 //! left of a plan that is called off, [`refund`] when a purchase is given back whole, [`session`] how one session
 //! stands and whether it can be held so, [`substitution`] who stands in, [`stuck`] what holds up a purchase that is
-//! paid, and [`rejection`] why a record was set aside.
+//! paid, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
 
 pub mod allocation;
 pub mod availability;
@@ -24,5 +24,6 @@ pub mod rejection;
 pub mod session;
 pub mod stuck;
 pub mod substitution;
+pub mod time_data;
 pub mod trainer;
 pub mod window;

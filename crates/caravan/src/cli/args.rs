@@ -13,6 +13,7 @@ mod fulfilment;
 mod purchases;
 mod refunds;
 mod sessions;
+mod time_data;
 
 pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
 pub(crate) use purchases::{
@@ -23,12 +24,14 @@ pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
+pub(crate) use time_data::TimeDataCommand;
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
 #[command(
     name = "caravan",
     version,
+    long_version = version_with_time_data(),
     about = "Payments in, lessons in calendars out.",
     long_about = "Caravan takes what happens after a customer has paid: it records the purchase, finds a trainer whose \
                   calendar fits the whole plan, puts the sessions in the calendar, and can prove each step.",
@@ -49,6 +52,14 @@ pub(crate) struct Cli {
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The version, and that of the time zone data in the program.
+fn version_with_time_data() -> &'static str {
+    static TOLD: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        format!("{}\ntime zone data {}", env!("CARGO_PKG_VERSION"), caravan::time_data::bundled())
+    });
+    &TOLD
 }
 
 /// Options of every command.
@@ -173,6 +184,9 @@ pub(crate) enum Command {
     /// The calendar
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Time zone data: which version plans were laid out with, and what this program's would move
+    #[command(subcommand)]
+    TimeData(TimeDataCommand),
     /// Consumer groups: how far each is, and moving one by hand
     #[command(
         args_conflicts_with_subcommands = true,

@@ -6,6 +6,7 @@ use caravan::app::{App, Member};
 use caravan::config::{KEYS, Loaded, unknown_variables};
 use caravan::lag::lags;
 use caravan::platform::embedded::SchemaVersion;
+use caravan::time_data;
 use caravan_domain::window;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
@@ -171,7 +172,7 @@ fn space(directory: &Path) -> Check {
 }
 
 async fn installation(app: &App) -> Vec<Check> {
-    let mut checks = vec![schema(app).await, workers(app).await];
+    let mut checks = vec![schema(app).await, time_data(app).await, workers(app).await];
     match groups(app).await {
         Ok(found) => checks.extend(found),
         Err(error) => checks.push(Check::fail("database", "can't be read", error.to_string())),
@@ -186,6 +187,21 @@ async fn schema(app: &App) -> Check {
             Check::ok("database", format!("{store}, schema version {found} (needed: {known})"))
         }
         Err(error) => Check::fail("database", "its version can't be read", error.to_string()),
+    }
+}
+
+async fn time_data(app: &App) -> Check {
+    let bundled = time_data::bundled();
+    match app.platform.store.time_data().await {
+        Ok(Some(recorded)) if recorded.version == bundled => {
+            Check::ok("time zones", format!("{bundled}, as plans were laid out with"))
+        }
+        Ok(recorded) => Check::warn(
+            "time zones",
+            format!("{bundled} in this program, plans were laid out with {}", time_data::shown(recorded.as_ref())),
+            "caravan run compares them when it starts; what would move is shown by: caravan time-data list",
+        ),
+        Err(error) => Check::fail("time zones", "their version can't be read", error.to_string()),
     }
 }
 

@@ -31,6 +31,7 @@ mod refunds;
 mod run;
 mod sessions;
 mod stuck;
+mod time_data;
 mod topics;
 mod trainers;
 
@@ -104,6 +105,7 @@ async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Res
         Command::Purchases(command) => purchases::run(settings, command, output).await,
         Command::Refunds(command) => refunds::run(settings, command, output).await,
         Command::Sessions(command) => sessions::run(settings, command, output).await,
+        Command::TimeData(command) => time_data::run(settings, command, output).await,
         Command::Groups(args) => groups::run(settings, args, output).await,
         Command::DeadLetters(command) => dead_letters::run(settings, command, output).await,
         Command::Stuck(args) => stuck::run(settings, args, output).await,

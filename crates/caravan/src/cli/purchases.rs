@@ -10,7 +10,7 @@ use caravan_domain::plan::Slot;
 use super::args::{PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
 use super::failure::Failure;
 use super::output::{List, Output, Row, counted, or_dash, printable};
-use super::{existing, person, publishing, receipt, sessions};
+use super::{existing, person, publishing, receipt, sessions, time_data};
 
 mod adopt;
 mod allocate;
@@ -86,6 +86,7 @@ async fn cancel(settings: &Settings, args: PurchaseCancelArgs, output: &mut Outp
     };
     let reason = person::text_of(args.reason, "--reason")?;
     let actor = person::actor(args.by)?;
+    time_data::settled(&app).await?;
     let id = purchase_id(&args.id);
     match cancel::cancel(&app.platform, id, &Request { from: args.from, actor, reason }).await {
         Ok(Cancelled::Before) => output.line(format!("purchase {id} was called off before; nothing has changed")),

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::failure::Failure;
-use super::remark;
+use super::{remark, time_data};
 
 /// What stopping may take; then it ends in the middle of a batch, which loses nothing.
 const STOP_MAX: Duration = Duration::from_secs(9);
@@ -33,6 +33,7 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failur
         address => Some(listen(address, &workers, &stats, &stop).await?),
     };
     let Some(app) = App::open_when_reachable(settings, &stop).await? else { return Ok(()) };
+    time_data::settled(&app).await?;
     if let Some(server) = &server {
         server.opened(&app.platform);
     }

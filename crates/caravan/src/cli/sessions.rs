@@ -94,6 +94,7 @@ async fn list(settings: &Settings, args: SessionsListArgs, output: &mut Output) 
 async fn extend(settings: &Settings, args: ExtendArgs, output: &mut Output) -> Result<(), Failure> {
     let app = App::open(settings).await?;
     app.ensure_topics().await?;
+    super::time_data::settled(&app).await?;
     let as_of = instant(args.as_of, app.platform.clock.now())?;
     let before = app.platform.store.totals().await?;
     cron::run_once(&app.platform, &settings.policy(0), as_of).await?;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::TopicPartition;
 use super::rows::{
-    Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TrainerRow,
+    Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TimeData, TrainerRow,
     Unfulfilled,
 };
 
@@ -333,6 +333,11 @@ pub(super) fn refund(columns: RefundColumns) -> Result<(i64, RefundRow), Platfor
         settled,
     };
     Ok((columns.seq, row))
+}
+
+/// With which time zone data plans were compared: its version and when.
+pub(super) fn time_data((version, noted_at): (String, String)) -> Result<TimeData, PlatformError> {
+    Ok(TimeData { version, noted_at: parsed("noted_at", &noted_at)? })
 }
 
 /// A group's position.

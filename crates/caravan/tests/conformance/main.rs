@@ -20,6 +20,7 @@ mod roster;
 #[path = "../support/services.rs"]
 mod services;
 mod session_changes;
+mod time_data;
 mod topologies;
 mod waitlist;
 mod windows;
@@ -89,6 +90,8 @@ macro_rules! conformance {
             session_changes::what_is_changed_stands_so_and_whoever_reads_the_purchase_knows;
             session_changes::a_change_decided_on_what_is_no_more_is_refused;
             session_changes::a_plan_that_is_extended_has_more_sessions_and_is_over_with_the_last;
+            time_data::its_version_is_noted_by_who_knows_the_one_before;
+            time_data::sessions_of_purchases_are_read_at_once;
             waitlist::the_first_time_stands_and_the_rest_is_the_latest;
             waitlist::those_below_a_version_come_oldest_first;
             windows::sessions_stand_where_the_window_was_extended;

@@ -82,7 +82,9 @@ fn changing(change: SessionsChange, trn_2_version: i64) -> Transaction {
         freed: vec![time(Party::Trainer("trn_1".into()), &both), time(Party::Student("stu_1".into()), &both)],
         taken: vec![time(Party::Trainer("trn_2".into()), &is), time(Party::Student("stu_1".into()), &is)],
         loads: vec![
-            LoadShift { trainer_id: "trn_1".into(), version: None, share: -2_000 },
+            // Two sessions of theirs: the one and the other.
+            LoadShift { trainer_id: "trn_1".into(), version: None, share: -1_000 },
+            LoadShift { trainer_id: "trn_1".into(), version: None, share: -1_000 },
             LoadShift { trainer_id: "trn_2".into(), version: Some(trn_2_version), share: 1_000 },
         ],
         ..Effects::default()

@@ -7,6 +7,8 @@ use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::embedded::{Embedded, OpenOptions};
 use caravan::platform::evidence::Evidence;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
 /// An opened data directory.
@@ -37,6 +39,14 @@ impl Ground {
 
     pub(crate) fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
         self.embedded.platform(clock)
+    }
+
+    /// Changes rows behind everybody's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let options = SqliteConnectOptions::new().filename(self.embedded.database_file());
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub(crate) async fn evidence(&self) -> Box<dyn Evidence> {

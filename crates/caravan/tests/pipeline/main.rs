@@ -25,6 +25,7 @@ mod school_year;
 mod skipping;
 mod stuck;
 mod summer_time;
+mod time_data;
 mod until_idle;
 mod waiting;
 mod windows;

@@ -312,6 +312,14 @@ impl Lists for Handle {
         .await
     }
 
+    async fn sessions_of(&self, purchase_ids: &[Uuid]) -> Result<Vec<Session>, PlatformError> {
+        self.call("store.sessions_of", |state| {
+            let theirs = purchase_ids.iter().filter_map(|id| state.tables.purchases.get(id));
+            Ok(theirs.flat_map(|row| sessions_of(row)).collect())
+        })
+        .await
+    }
+
     async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::clock::Clock;
-use caravan::platform::rows::Position;
+use caravan::platform::rows::{Position, TimeData};
 use caravan::platform::store::{OutboxRow, Store};
 use caravan::platform::transaction::{CommitError, Transaction};
 use caravan::platform::{Platform, log::NewRecord};
@@ -136,6 +136,14 @@ impl Store for Handle {
 
     async fn changed_since(&self, seen: u64, at_most: Duration) {
         self.notice(seen, at_most).await;
+    }
+
+    async fn time_data(&self) -> Result<Option<TimeData>, PlatformError> {
+        Ok(None)
+    }
+
+    async fn note_time_data(&self, _seen: Option<&str>, _version: &str, _at: Timestamp) -> Result<bool, PlatformError> {
+        Ok(true)
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

@@ -116,6 +116,12 @@ impl Calendar {
         self.rows.binary_search_by_key(&key, |row| row.key).map_or(0, |at| self.rows[at].busy)
     }
 
+    /// Whether a session starts then, or within the quarter hour it is in.
+    pub fn starts_at(&self, at: Timestamp) -> bool {
+        let (key, bit) = place(at.as_second().div_euclid(CELL_SECONDS));
+        self.rows.binary_search_by_key(&key, |row| row.key).is_ok_and(|row| self.rows[row].starts >> bit & 1 == 1)
+    }
+
     /// When sessions start, in Unix seconds, in no particular order.
     pub fn starts(&self) -> impl Iterator<Item = i64> + '_ {
         super::shard::starts(&self.rows)

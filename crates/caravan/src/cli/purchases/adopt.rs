@@ -10,7 +10,7 @@ use crate::cli::args::AdoptArgs;
 use crate::cli::failure::Failure;
 use crate::cli::input;
 use crate::cli::output::{Output, counted, printable};
-use crate::cli::{existing, remark};
+use crate::cli::{existing, remark, time_data};
 
 /// Clashes that are told in words; the rest is counted. With `--json` all are.
 const FAULTS_TOLD_MAX: usize = 200;
@@ -21,6 +21,7 @@ pub(super) async fn run(settings: &Settings, args: AdoptArgs, output: &mut Outpu
         return Err(Failure::work("import the trainers first: caravan trainers import FILE"));
     };
     app.ensure_topics().await?;
+    time_data::settled(&app).await?;
     match adopt(&app.platform, &content, policy_of(settings), args.dry_run).await {
         Ok(rows) if args.json => rows.iter().try_for_each(|row| output.json(row)),
         Ok(rows) => output.line(summary(&rows, args.dry_run)),

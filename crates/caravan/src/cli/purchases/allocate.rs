@@ -8,7 +8,7 @@ use super::slot_list;
 use crate::cli::args::{PurchaseAllocateArgs, purchase_id};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, printable};
-use crate::cli::{existing, person};
+use crate::cli::{existing, person, time_data};
 
 pub(super) async fn run(settings: &Settings, args: PurchaseAllocateArgs, output: &mut Output) -> Result<(), Failure> {
     let request = Request {
@@ -22,6 +22,7 @@ pub(super) async fn run(settings: &Settings, args: PurchaseAllocateArgs, output:
     let Some(app) = existing(settings, "nothing to allocate").await? else {
         return Err(Failure::work(format!("there is no purchase {}", printable(&args.id))));
     };
+    time_data::settled(&app).await?;
     let policy = policy_of(settings);
     let done = allocate(&app.platform, &request, policy).await.map_err(|error| Failure::work(error.to_string()))?;
     let trainer = printable(&request.trainer_id);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::cli::args::{SessionCancelArgs, SessionMarkArgs, SessionMoveArgs};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, printable};
-use crate::cli::{existing, person};
+use crate::cli::{existing, person, time_data};
 
 pub(super) async fn moved(settings: &Settings, args: SessionMoveArgs, output: &mut Output) -> Result<(), Failure> {
     let request = Request {
@@ -56,6 +56,7 @@ async fn carry_out(settings: &Settings, request: Request, output: &mut Output) -
     let Some(app) = existing(settings, "nothing to change").await? else {
         return Err(Failure::work(format!("there is no session {id}")));
     };
+    time_data::settled(&app).await?;
     let done = change(&app.platform, &request).await.map_err(|error| Failure::work(error.to_string()))?;
     let zone = zone_of(&app.platform, id).await;
     let shown = |state: &SessionState| {

@@ -11,7 +11,7 @@ use crate::cli::args::LeaveArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::{List, Output, Row, counted, printable};
 use crate::cli::sessions::time_shown;
-use crate::cli::{existing, person};
+use crate::cli::{existing, person, time_data};
 
 pub(super) async fn run(settings: &Settings, args: LeaveArgs, output: &mut Output) -> Result<(), Failure> {
     if let Some(until) = args.until.filter(|until| *until < args.from) {
@@ -28,6 +28,7 @@ pub(super) async fn run(settings: &Settings, args: LeaveArgs, output: &mut Outpu
     let Some(app) = existing(settings, "nobody can be away").await? else {
         return Err(Failure::work(format!("there is no trainer {}", printable(&request.trainer_id))));
     };
+    time_data::settled(&app).await?;
     let found = if args.plan { propose(&app.platform, &request).await } else { apply(&app.platform, &request).await };
     let proposals = found.map_err(|error| Failure::work(error.to_string()))?;
     let mut list = List::of::<ProposalRow>(output, args.list);

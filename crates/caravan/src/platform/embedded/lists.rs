@@ -104,6 +104,15 @@ impl Lists for EmbeddedStore {
         found.first().map(rows::session).transpose()
     }
 
+    async fn sessions_of(&self, purchase_ids: &[Uuid]) -> Result<Vec<Session>, PlatformError> {
+        let sql = format!(
+            "SELECT {SESSION_COLUMNS} FROM json_each(?1) AS asked CROSS JOIN purchases p ON p.id = asked.value
+             CROSS JOIN sessions s ON s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16"
+        );
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(json_list(purchase_ids))).await?;
+        found.iter().map(rows::session).collect()
+    }
+
     async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,

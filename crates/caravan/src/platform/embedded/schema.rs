@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, SqliteConnection};
 
 use super::open_error::OpenError;
 use super::sqlite::enable_wal;
-use crate::platform::rows::SchemaVersion;
+use crate::platform::columns::instant;
+use crate::platform::rows::{SchemaVersion, time_data_version};
 
 /// The table that says which migrations were applied; its own name, so that a database of another
 /// program that migrates in the same way isn't taken for ours.
@@ -62,7 +64,17 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, file: &Path, migr
     enable_wal(connection).await.map_err(fail)?;
     let mut alone = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fail)?;
     MIGRATOR.run_direct(None, &mut *alone, false).await.map_err(|error| migration_error(file, error))?;
+    note_time_data(&mut alone).await.map_err(fail)?;
     alone.commit().await.map_err(fail)
+}
+
+/// A database without plans has none that other time zone data could move.
+async fn note_time_data(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO time_data (only, version, noted_at) SELECT 1, ?1, ?2
+                       WHERE NOT EXISTS (SELECT 1 FROM purchases) AND NOT EXISTS (SELECT 1 FROM time_data)";
+    let query = sqlx::query(SQL).bind(time_data_version()).bind(instant(Timestamp::now()));
+    query.execute(connection).await?;
+    Ok(())
 }
 
 fn too_old(file: &Path, version: SchemaVersion) -> OpenError {

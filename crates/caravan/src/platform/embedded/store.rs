@@ -16,7 +16,8 @@ use super::sqlite::platform_error;
 use super::writer::Writer;
 use super::{commit, leases};
 use crate::platform::PlatformError;
-use crate::platform::rows::Position;
+use crate::platform::columns::{self, instant};
+use crate::platform::rows::{Position, TimeData};
 use crate::platform::store::{OutboxRow, Store};
 use crate::platform::transaction::{CommitError, Transaction};
 
@@ -112,6 +113,21 @@ impl Store for EmbeddedStore {
 
     async fn changed_since(&self, seen: u64, at_most: Duration) {
         self.changes.since(seen, at_most).await;
+    }
+
+    async fn time_data(&self) -> Result<Option<TimeData>, PlatformError> {
+        let rows = self.fetch(sqlx::query("SELECT version, noted_at FROM time_data")).await?;
+        rows.first().map(|row| columns::time_data(rows::decoded(row)?)).transpose()
+    }
+
+    async fn note_time_data(&self, seen: Option<&str>, version: &str, at: Timestamp) -> Result<bool, PlatformError> {
+        const SQL: &str = "INSERT INTO time_data (only, version, noted_at) VALUES (1, ?2, ?3)
+                           ON CONFLICT DO UPDATE SET version = excluded.version, noted_at = excluded.noted_at WHERE version = ?1";
+        let mut writing = self.writer.begin().await.map_err(platform_error)?;
+        let query = sqlx::query(SQL).bind(seen.map(str::to_owned)).bind(version.to_owned()).bind(instant(at));
+        let noted = query.execute(writing.connection()).await.map_err(platform_error)?.rows_affected() == 1;
+        writing.commit().await.map_err(platform_error)?;
+        Ok(noted)
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

@@ -8,12 +8,15 @@ use caravan::platform::distributed::Distributed;
 use caravan::platform::evidence::Evidence;
 use caravan::platform::log::PARTITIONS_DEFAULT;
 
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
 use crate::services::Namespace;
 
 /// An opened namespace, removed with the test.
 pub(crate) struct Ground {
     distributed: Distributed,
-    _namespace: Namespace,
+    namespace: Namespace,
 }
 
 impl Ground {
@@ -26,11 +29,21 @@ impl Ground {
             .create_topics(PARTITIONS_DEFAULT)
             .await
             .unwrap();
-        Self { distributed, _namespace: namespace }
+        Self { distributed, namespace }
     }
 
     pub(crate) fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
         self.distributed.platform(clock)
+    }
+
+    /// Changes rows behind everybody's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let options = &self.namespace.0;
+        let schema = format!("\"{}\"", options.namespace.as_deref().unwrap_or_default());
+        let connect = options.postgres_url.parse::<PgConnectOptions>().unwrap().options([("search_path", schema)]);
+        let mut connection = connect.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub(crate) async fn evidence(&self) -> Box<dyn Evidence> {

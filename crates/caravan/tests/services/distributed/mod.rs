@@ -47,6 +47,8 @@ mod skipping;
 mod stuck;
 #[path = "../../pipeline/summer_time.rs"]
 mod summer_time;
+#[path = "../../pipeline/time_data.rs"]
+mod time_data;
 #[path = "../../pipeline/until_idle.rs"]
 mod until_idle;
 #[path = "../../pipeline/waiting.rs"]

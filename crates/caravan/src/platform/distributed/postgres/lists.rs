@@ -118,6 +118,15 @@ impl Lists for PostgresStore {
         found.first().map(rows::session).transpose()
     }
 
+    async fn sessions_of(&self, purchase_ids: &[Uuid]) -> Result<Vec<Session>, PlatformError> {
+        let sql = format!(
+            "SELECT {SESSION_COLUMNS} FROM purchases p JOIN LATERAL (SELECT * FROM sessions s
+                 WHERE s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16 OFFSET 0) s ON true WHERE p.id = ANY($1)"
+        );
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(purchase_ids)).await?;
+        found.iter().map(rows::session).collect()
+    }
+
     async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,

@@ -35,10 +35,9 @@ use self::changes::Changes;
 use self::errors::platform_error;
 pub(super) use self::errors::platform_error as store_error;
 use super::super::PlatformError;
-use crate::platform::columns::{headers, limit as rows_max, milliseconds, parsed, stored};
+use crate::platform::columns::{self, headers, instant, limit as rows_max, milliseconds, parsed, stored};
 use crate::platform::log::{Member, NewRecord};
-use crate::platform::rows::Position;
-use crate::platform::rows::SchemaVersion;
+use crate::platform::rows::{Position, SchemaVersion, TimeData};
 use crate::platform::store::{OutboxClaim, OutboxRow, Store};
 use crate::platform::transaction::{CommitError, Transaction};
 
@@ -265,6 +264,19 @@ impl Store for PostgresStore {
 
     async fn begin_epoch(&self) -> Result<bool, PlatformError> {
         epochs::renew(&self.pool).await.map(|()| true)
+    }
+
+    async fn time_data(&self) -> Result<Option<TimeData>, PlatformError> {
+        const SQL: &str = "SELECT version, caravan_instant(noted_at) FROM time_data";
+        self.fetch(sqlx::query(SQL)).await?.first().map(|row| columns::time_data(rows::decoded(row)?)).transpose()
+    }
+
+    async fn note_time_data(&self, seen: Option<&str>, version: &str, at: Timestamp) -> Result<bool, PlatformError> {
+        const SQL: &str =
+            "INSERT INTO time_data (version, noted_at) VALUES ($2, $3::timestamptz) ON CONFLICT (only_row)
+            DO UPDATE SET version = excluded.version, noted_at = excluded.noted_at WHERE time_data.version = $1";
+        let query = sqlx::query(SQL).bind(seen).bind(version).bind(instant(at));
+        Ok(query.execute(&self.pool).await.map_err(platform_error)?.rows_affected() == 1)
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

@@ -6,7 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::open_error::OpenError;
-use crate::platform::rows::SchemaVersion;
+use crate::platform::rows::{SchemaVersion, time_data_version};
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("src/platform/distributed/postgres/migrations");
@@ -34,8 +34,17 @@ pub(super) async fn prepare(connection: &mut PgConnection, create: bool, migrate
     }
     if create || migrate {
         MIGRATOR.run(&mut *connection).await.map_err(|problem| OpenError::Migration(problem.to_string()))?;
+        note_time_data(connection).await?;
     }
     refuse_other(connection).await
+}
+
+/// A database without plans has none that other time zone data could move.
+async fn note_time_data(connection: &mut PgConnection) -> Result<(), OpenError> {
+    const SQL: &str = "INSERT INTO time_data (version, noted_at) SELECT $1, now()
+                       WHERE NOT EXISTS (SELECT 1 FROM purchases) ON CONFLICT DO NOTHING";
+    sqlx::query(SQL).bind(time_data_version()).execute(connection).await?;
+    Ok(())
 }
 
 /// The version found, and the one this program needs.

@@ -37,7 +37,8 @@ pub(super) async fn shift(connection: &mut PgConnection, loads: &[LoadShift]) ->
         WITH locked AS MATERIALIZED (SELECT id, version FROM trainers WHERE id = ANY($1) ORDER BY id FOR UPDATE),
              raised AS (UPDATE roster SET version = version + 1 RETURNING version)
         UPDATE trainers t SET version = t.version + 1, share = coalesce(t.share, 0) + v.share, roster_version = raised.version
-        FROM UNNEST($1::text[], $2::bigint[], $3::bigint[]) AS v (id, version, share)
+        FROM (SELECT id, max(version) AS version, sum(share)::bigint AS share
+              FROM UNNEST($1::text[], $2::bigint[], $3::bigint[]) AS asked (id, version, share) GROUP BY id) AS v
         JOIN locked l ON l.id = v.id AND l.version = coalesce(v.version, l.version), raised
         WHERE t.id = v.id RETURNING t.id";
     if loads.is_empty() {

@@ -1,0 +1,244 @@
+//! The time zone data of this program and of the data: before anything is laid out by other data than it was reserved
+//! with, what that would move is found.
+
+use std::collections::{BTreeSet, HashMap};
+
+use caravan_domain::allocation::Calendar;
+use caravan_domain::ids::session_id;
+use caravan_domain::plan::Occurrence;
+use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::time_data::{Reserved, displaced, reserved_instead};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use tracing::info;
+use uuid::Uuid;
+
+use crate::engine::worker::WorkError;
+pub use crate::platform::rows::time_data_version as bundled;
+use crate::platform::rows::{Cursor, Purchase, PurchaseFilter, TimeData};
+use crate::platform::{Platform, PlatformError};
+use crate::workers::window::schedule;
+
+/// Plans laid out at once.
+const PAGE: usize = 500;
+/// Where plans are that are under way.
+const UNDER_WAY: [PurchaseStatus; 2] = [PurchaseStatus::Allocated, PurchaseStatus::Scheduled];
+
+/// Why nothing may be done with this data yet.
+#[derive(Debug, thiserror::Error)]
+pub enum TimeDataError {
+    /// Sessions would move.
+    #[error(
+        "the time zone data of this program ({bundled}) would move {sessions} of {purchases} that were planned with {recorded}. \
+         Nothing has changed. `caravan time-data list` shows them; until that is settled, go back to the program before this one",
+        sessions = counted(*.sessions, "session"), purchases = counted(*.purchases, "purchase")
+    )]
+    Moves {
+        /// How many sessions.
+        sessions: u64,
+        /// Of how many purchases.
+        purchases: u64,
+        /// The version they were planned with.
+        recorded: String,
+        /// This program's.
+        bundled: &'static str,
+    },
+    /// The store can't be read or written.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// A purchase can't be understood.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl From<WorkError> for TimeDataError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Platform(error) => error.into(),
+            WorkError::Failed(why) => Self::Unreadable(why),
+        }
+    }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A version as it is told.
+pub fn shown(recorded: Option<&TimeData>) -> &str {
+    recorded.map_or("an unknown version", |recorded| recorded.version.as_str())
+}
+
+/// A session that the time zone data of this program would move. Instants are UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The session.
+    pub session_id: Uuid,
+    /// Whose plan it is of.
+    pub purchase_id: Uuid,
+    /// Who teaches it.
+    pub trainer_id: String,
+    /// Who is taught.
+    pub student_id: String,
+    /// Its number in the plan.
+    pub ordinal: u32,
+    /// The planned date.
+    pub local_date: Date,
+    /// The student's zone.
+    pub time_zone: String,
+    /// When it was to start until now: as it stands in the calendar, else as time is reserved; `None` if neither tells.
+    pub starts_at: Option<Timestamp>,
+    /// When it would start.
+    pub would_start_at: Timestamp,
+    /// Whether it stands in the calendar already.
+    pub in_calendar: bool,
+}
+
+/// Makes sure that no plan means other instants by this program's time zone data than were reserved for it, and notes the
+/// version then. Where the version is the one noted, that is all that is looked at.
+///
+/// # Errors
+/// [`TimeDataError::Moves`] if some would move; then nothing has changed, and nothing that lays out plans may run.
+pub async fn settle(platform: &Platform) -> Result<(), TimeDataError> {
+    let recorded = platform.store.time_data().await?;
+    if recorded.as_ref().is_some_and(|recorded| recorded.version == bundled()) {
+        return Ok(());
+    }
+    let (mut sessions, mut purchases) = (0, 0);
+    let mut plans = Plans::new(platform);
+    while let Some(page) = plans.next().await? {
+        sessions += page.iter().map(|plan| plan.lessons.len() as u64).sum::<u64>();
+        purchases += page.len() as u64;
+    }
+    if sessions > 0 {
+        let recorded = shown(recorded.as_ref()).to_owned();
+        return Err(TimeDataError::Moves { sessions, purchases, recorded, bundled: bundled() });
+    }
+    let seen = recorded.as_ref().map(|recorded| recorded.version.as_str());
+    // Another process may have noted the same, or its own version: each settles its own before it begins.
+    if platform.store.note_time_data(seen, bundled(), platform.clock.now()).await? {
+        info!("time zone data {} instead of {}: no session moves", bundled(), shown(recorded.as_ref()));
+    }
+    Ok(())
+}
+
+/// Finds what would move, a page of purchases at a time.
+pub struct Search<'a>(Plans<'a>);
+
+impl<'a> Search<'a> {
+    /// From the first purchase on.
+    pub fn new(platform: &'a Platform) -> Self {
+        Self(Plans::new(platform))
+    }
+
+    /// What would move of the next purchases, in the order of their recording; `None` once all were looked at.
+    ///
+    /// # Errors
+    /// If the store can't be read, or a purchase can't be understood.
+    pub async fn next(&mut self) -> Result<Option<Vec<Moved>>, TimeDataError> {
+        let Some(page) = self.0.next().await? else { return Ok(None) };
+        let ids: Vec<Uuid> = page.iter().map(|plan| plan.purchase.id).collect();
+        let rows = if ids.is_empty() { Vec::new() } else { self.0.platform.store.sessions_of(&ids).await? };
+        let stand: HashMap<Uuid, Timestamp> = rows.into_iter().map(|row| (row.id, row.starts_at)).collect();
+        Ok(Some(page.iter().flat_map(|plan| plan.moved(&stand)).collect()))
+    }
+}
+
+/// A plan with lessons that would move, and when each was to start as far as reserved time tells.
+struct DisplacedPlan {
+    purchase: Purchase,
+    trainer_id: String,
+    lessons: Vec<(Occurrence, Option<Timestamp>)>,
+}
+
+impl DisplacedPlan {
+    fn moved(&self, stand: &HashMap<Uuid, Timestamp>) -> Vec<Moved> {
+        let student = &self.purchase.confirmation.student;
+        let moved = |(lesson, reserved): &(Occurrence, Option<Timestamp>)| {
+            let session_id = session_id(self.purchase.id, lesson.ordinal);
+            let stands = stand.get(&session_id).copied();
+            Moved {
+                session_id,
+                purchase_id: self.purchase.id,
+                trainer_id: self.trainer_id.clone(),
+                student_id: student.id.clone(),
+                ordinal: lesson.ordinal,
+                local_date: lesson.local_date,
+                time_zone: student.time_zone.clone(),
+                starts_at: stands.or(*reserved),
+                would_start_at: lesson.starts_at,
+                in_calendar: stands.is_some(),
+            }
+        };
+        self.lessons.iter().map(moved).collect()
+    }
+}
+
+/// The plans under way, laid out anew page by page.
+struct Plans<'a> {
+    platform: &'a Platform,
+    now: Timestamp,
+    statuses: std::slice::Iter<'static, PurchaseStatus>,
+    status: Option<PurchaseStatus>,
+    after: Option<Cursor>,
+}
+
+impl<'a> Plans<'a> {
+    fn new(platform: &'a Platform) -> Self {
+        let mut statuses = UNDER_WAY.iter();
+        let status = statuses.next().copied();
+        Self { platform, now: platform.clock.now(), statuses, status, after: None }
+    }
+
+    /// Those of the next page with lessons that would move; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<DisplacedPlan>>, TimeDataError> {
+        while let Some(status) = self.status {
+            let filter = PurchaseFilter { status: Some(status), ..PurchaseFilter::default() };
+            let page = self.platform.store.list_purchases(&filter, self.after, PAGE).await?;
+            if let Some((last, _)) = page.last() {
+                self.after = Some(*last);
+                return self.displaced(page.into_iter().map(|(_, purchase)| purchase).collect()).await.map(Some);
+            }
+            (self.status, self.after) = (self.statuses.next().copied(), None);
+        }
+        Ok(None)
+    }
+
+    async fn displaced(&self, purchases: Vec<Purchase>) -> Result<Vec<DisplacedPlan>, TimeDataError> {
+        let (trainers, students) = self.calendars(&purchases).await?;
+        let nothing = Calendar::default();
+        let mut found = Vec::new();
+        for purchase in purchases {
+            let Some(allocation) = &purchase.allocation else { continue };
+            let plan: Vec<Occurrence> = schedule(&purchase, allocation)?.occurrences().collect();
+            let trainer = trainers.get(&allocation.trainer_id).unwrap_or(&nothing);
+            let student = students.get(&purchase.confirmation.student.id).unwrap_or(&nothing);
+            let reserved = Reserved { trainer, student };
+            let lessons = displaced(&plan, &purchase.changed, reserved, self.now);
+            if !lessons.is_empty() {
+                let with = |lesson: Occurrence| (lesson, reserved_instead(&lesson, &plan, reserved));
+                let lessons = lessons.into_iter().map(with).collect();
+                let trainer_id = allocation.trainer_id.clone();
+                found.push(DisplacedPlan { purchase, trainer_id, lessons });
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is reserved from now on of the trainers and of the students of these purchases.
+    async fn calendars(
+        &self,
+        purchases: &[Purchase],
+    ) -> Result<(HashMap<String, Calendar>, HashMap<String, Calendar>), PlatformError> {
+        let trainers = purchases.iter().filter_map(|purchase| purchase.allocation.as_ref());
+        let trainers: BTreeSet<String> = trainers.map(|allocation| allocation.trainer_id.clone()).collect();
+        let students: BTreeSet<String> = purchases.iter().map(|found| found.confirmation.student.id.clone()).collect();
+        let (trainers, students): (Vec<_>, Vec<_>) = (trainers.into_iter().collect(), students.into_iter().collect());
+        let trainers = self.platform.store.trainers(&trainers, self.now).await?;
+        let students = self.platform.store.student_calendars(&students, self.now).await?;
+        let of_trainers = trainers.into_iter().map(|row| (row.trainer.trainer_id, Calendar::from_rows(row.calendar)));
+        let of_students = students.into_iter().map(|(id, rows)| (id, Calendar::from_rows(rows)));
+        Ok((of_trainers.collect(), of_students.collect()))
+    }
+}
