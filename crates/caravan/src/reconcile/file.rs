@@ -89,9 +89,11 @@ impl<R: BufRead> Reader<R> {
         loop {
             let mut bytes = Vec::new();
             let first = self.line + 1;
+            let (mut open, mut seen) = (false, 0);
             while self.append_line(first, &mut bytes)? {
-                let open = matches!(self.format, Some(Format::Csv(_)))
-                    && bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+                let quotes = bytes[seen..].iter().filter(|byte| **byte == b'"').count();
+                seen = bytes.len();
+                open ^= matches!(self.format, Some(Format::Csv(_))) && quotes % 2 == 1;
                 if !open {
                     break;
                 }

@@ -61,6 +61,8 @@ const ALLOCATIONS: Table = Table {
         ("skipped", "text"),
         ("receipt", "text"),
         ("allocated_at", "timestamptz"),
+        ("first_ordinal", "bigint"),
+        ("sessions", "bigint"),
     ],
 };
 const SESSIONS: Table = Table {

@@ -23,7 +23,7 @@ const PURCHASES: &str = "seq, id, payment_id, item, student_id, status, subject,
                          start_date, horizon, sessions_total, created_at, generations, revision";
 const CONFIRMATIONS: &str = "seq, confirmation";
 const ALLOCATIONS: &str = "seq, id, purchase_id, trainer_id, student_id, status, generation, start_date, slots, skipped, \
-                           receipt, allocated_at";
+                           receipt, allocated_at, first_ordinal, sessions";
 const SESSIONS: &str = "seq, id, purchase_id, trainer_id, ordinal, local_date, starts_at, ends_at, status";
 const RECORDS: &str = "id, key, value, headers, timestamp";
 const OUTBOX: &str = "id, topic, key, value, headers, timestamp";
