@@ -5,7 +5,6 @@
 pub mod app;
 pub mod audit;
 pub mod bench;
-pub mod cancel;
 pub mod config;
 pub mod engine;
 pub mod http;

@@ -1,7 +1,7 @@
 //! `caravan purchases`: handing over confirmed payments, and what became of them.
 
-use caravan::cancel::{self, CancelError, Cancelled, Request};
 use caravan::config::Settings;
+use caravan::life::cancel::{self, CancelError, Cancelled, Request};
 use caravan::platform::rows::{Purchase, PurchaseFilter};
 use caravan::views::{self, PurchaseRow, PurchaseWhole};
 use caravan_domain::event::Topic;

@@ -19,6 +19,7 @@ use crate::workers::changing::{Known, Trainers};
 
 pub mod adopting;
 pub mod allocating;
+pub mod cancel;
 pub mod conflicts;
 pub mod leave;
 mod places;

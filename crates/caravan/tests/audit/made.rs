@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use caravan::cancel;
 use caravan::engine::{Policy, Stats, Stop};
 use caravan::life::adopting;
+use caravan::life::cancel;
 use caravan::life::sessions::{self, Act, When};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;

@@ -1,7 +1,7 @@
 //! Purchases that are called off: what has begun is held, what comes after a date is not, and the time
 //! goes to those who wait.
 
-use caravan::cancel::{CancelError, Cancelled, Request, cancel};
+use caravan::life::cancel::{CancelError, Cancelled, Request, cancel};
 use caravan::platform::log::NewRecord;
 use caravan_domain::event::{Headers, Topic};
 use caravan_domain::ids::purchase_id;

@@ -237,13 +237,13 @@ async fn a_purchase_that_was_changed_is_called_off_as_it_stands() {
     done(&house, 2, given_to("trn_2")).await;
     done(&house, 3, to("2026-12-23T17:00")).await;
     done(&house, 6, to("2026-12-09T17:00")).await;
-    let request = caravan::cancel::Request {
+    let request = caravan::life::cancel::Request {
         from: Some("2026-12-10".parse().unwrap()),
         actor: "ann".to_owned(),
         reason: "moved abroad".to_owned(),
     };
-    let off = caravan::cancel::cancel(&house.platform, purchase_id("pay_1", None), &request).await.unwrap();
-    assert!(matches!(off, caravan::cancel::Cancelled::Now { called_off: 3, kept: 3, .. }), "{off:?}");
+    let off = caravan::life::cancel::cancel(&house.platform, purchase_id("pay_1", None), &request).await.unwrap();
+    assert!(matches!(off, caravan::life::cancel::Cancelled::Now { called_off: 3, kept: 3, .. }), "{off:?}");
     house.run().await;
     let expected = [
         "1 12-01 17:00 trn_1 scheduled",

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caravan::cancel::{self, CancelError};
 use caravan::engine::{self, Stats, Stop};
 use caravan::life::ChangeError;
+use caravan::life::cancel::{self, CancelError};
 use caravan::life::leave::{self, Remedy};
 use caravan::life::sessions::{self, Act, When};
 use caravan::platform::rows::{Session, SessionFilter};

@@ -1,5 +1,6 @@
-//! What people decided of purchases, for their timelines.
+//! What was decided of purchases, for their timelines.
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::platform::embedded::rows::instant;
@@ -9,20 +10,39 @@ use crate::platform::transaction::{CommitError, Note};
 /// Keeps who decided what, and why, at the purchase's next revision.
 pub(super) async fn note(connection: &mut SqliteConnection, note: &Note) -> Result<(), CommitError> {
     const STEP: &str = "UPDATE purchases SET revision = revision + 1 WHERE id = ?1 RETURNING seq, revision";
-    const NOTE: &str = "INSERT INTO purchase_changes (purchase, revision, kind, changed_at, actor, reason)
-                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let step = sqlx::query_as(STEP).bind(note.purchase_id.to_string());
     let stepped: Option<(i64, i64)> = step.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some((place, revision)) = stepped else {
         return Err(CommitError::changed(format!("purchase {}", note.purchase_id)));
     };
+    let decided = Decided { kind: note.kind, at: note.changed_at, actor: &note.actor, reason: &note.reason };
+    keep(connection, place, revision, &decided).await
+}
+
+/// What was decided, when, by whom and why.
+pub(super) struct Decided<'a> {
+    pub(super) kind: &'a str,
+    pub(super) at: Timestamp,
+    pub(super) actor: &'a str,
+    pub(super) reason: &'a str,
+}
+
+/// Keeps what led the purchase at this place to this revision.
+pub(super) async fn keep(
+    connection: &mut SqliteConnection,
+    place: i64,
+    revision: i64,
+    decided: &Decided<'_>,
+) -> Result<(), CommitError> {
+    const NOTE: &str = "INSERT INTO purchase_changes (purchase, revision, kind, changed_at, actor, reason)
+                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     sqlx::query(NOTE)
         .bind(place)
         .bind(revision)
-        .bind(note.kind)
-        .bind(instant(note.changed_at))
-        .bind(note.actor.as_str())
-        .bind(note.reason.as_str())
+        .bind(decided.kind)
+        .bind(instant(decided.at))
+        .bind(decided.actor)
+        .bind(decided.reason)
         .execute(connection)
         .await
         .map_err(commit_error)?;

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::count;
+use super::notes::{self, Decided};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{instant, json};
 use crate::platform::embedded::sqlite::commit_error;
@@ -79,22 +80,11 @@ async fn add(connection: &mut SqliteConnection, change: &RefundsChange) -> Resul
 /// Raises the purchase's revision by one, and says why.
 async fn note(connection: &mut SqliteConnection, purchase_id: Uuid, note: &PurchaseNote) -> Result<(), CommitError> {
     const STEP: &str = "UPDATE purchases SET revision = revision + 1 WHERE id = ?1 AND revision = ?2 RETURNING seq";
-    const NOTE: &str = "INSERT INTO purchase_changes (purchase, revision, kind, changed_at, actor, reason)
-                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let query = sqlx::query_scalar(STEP).bind(purchase_id.to_string()).bind(note.revision - 1);
     let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let place = place.ok_or_else(|| CommitError::changed(format!("purchase {purchase_id}")))?;
-    sqlx::query(NOTE)
-        .bind(place)
-        .bind(note.revision)
-        .bind(note.kind)
-        .bind(instant(note.changed_at))
-        .bind(note.actor.as_str())
-        .bind(note.reason.as_str())
-        .execute(connection)
-        .await
-        .map_err(commit_error)?;
-    Ok(())
+    let decided = Decided { kind: note.kind, at: note.changed_at, actor: &note.actor, reason: &note.reason };
+    notes::keep(connection, place, note.revision, &decided).await
 }
 
 /// A refund that came before its payment must not be overlooked when that is recorded.

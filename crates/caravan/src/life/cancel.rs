@@ -7,17 +7,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::engine::batch_transaction;
+use super::commit;
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::Purchase;
 use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
 use crate::workers::cancellation::{self, Order, Weights};
-
-/// How often it is tried while workers change the same purchase.
-const ATTEMPTS_MAX: u32 = 20;
-/// How long to wait before it is tried again.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(25);
 
 /// What a person asks for.
 #[derive(Clone, Debug)]
@@ -100,22 +95,14 @@ pub async fn cancel(platform: &Platform, id: Uuid, request: &Request) -> Result<
             PurchaseStatus::Completed => return Err(CancelError::Completed(id)),
             _ => {}
         }
-        let weights = weights_of(platform, purchase).await?;
-        let (outcome, cancelled) = decide(purchase, &weights, request, platform.clock.now())?;
-        let epoch = platform.store.epoch().await?;
-        match platform.store.commit(&batch_transaction(outcome, epoch)).await {
-            Ok(()) => return Ok(cancelled),
-            Err(CommitError::Conflict { .. }) if attempt < ATTEMPTS_MAX => platform.clock.sleep(PAUSE).await,
-            Err(error) => return Err(error.into()),
+        let now = platform.clock.now();
+        let weights = cancellation::weights(purchase, &*platform.store, now).await?;
+        let (outcome, cancelled) = decide(purchase, &weights, request, now)?;
+        if commit(platform, outcome, attempt).await? {
+            return Ok(cancelled);
         }
     }
     unreachable!("the last attempt returns")
-}
-
-/// The weights of the trainers whose work it is.
-async fn weights_of(platform: &Platform, purchase: &Purchase) -> Result<Weights, PlatformError> {
-    let terms = platform.store.trainer_terms(&cancellation::trainers_of(purchase)).await?;
-    Ok(terms.into_iter().map(|(trainer, _)| (trainer.trainer_id, trainer.weight)).collect())
 }
 
 /// What follows from calling it off now.
