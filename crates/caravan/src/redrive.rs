@@ -156,7 +156,8 @@ impl Rehearsals {
         confirmation: Confirmation,
     ) -> Result<Rehearsal, PlatformError> {
         let id = purchase_id(&confirmation.payment_id, confirmation.item.as_deref());
-        let recorded = platform.store.purchases(&[id]).await?.into_iter().next().map(|purchase| purchase.confirmation);
+        let recorded = platform.store.purchases(&[id]).await?.into_iter().next();
+        let recorded = recorded.map(|purchase| purchase.reported.map_or(purchase.confirmation, |reported| *reported));
         match recorded.as_ref().or_else(|| self.made.get(&id)) {
             Some(first) if first.agrees_with(&confirmation) => Ok(Rehearsal::RecordedAlready(id)),
             Some(_) => {

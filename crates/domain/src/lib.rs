@@ -7,7 +7,7 @@
 //! A newcomer looking for a rule: [`event`] says what a record must look like, [`plan`] when the
 //! lessons of a plan are, [`window`] which of them stand in the calendar, [`trainer`] and
 //! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
-//! left of a plan that is called off, [`refund`] when a purchase is given back whole, [`session`] how one session
+//! left of a plan that is called off, [`rest`] what is planned anew of it, [`refund`] when a purchase is given back whole, [`session`] how one session
 //! stands and whether it can be held so, [`substitution`] who stands in, [`stuck`] what holds up a purchase that is
 //! paid, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
 
@@ -21,6 +21,7 @@ pub mod plan;
 pub mod purchase;
 pub mod refund;
 pub mod rejection;
+pub mod rest;
 pub mod session;
 pub mod stuck;
 pub mod substitution;

@@ -149,7 +149,26 @@ pub struct Confirmation {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// What is to be taught and how: the part of a confirmation that people can amend later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// What is taught.
+    pub course: Course,
+    /// How often and when.
+    pub plan: Plan,
+}
+
 impl Confirmation {
+    /// What is to be taught and how.
+    pub fn ordered(&self) -> Ordered {
+        Ordered { course: self.course.clone(), plan: self.plan.clone() }
+    }
+
+    /// The same purchase with another course or plan.
+    pub fn amended(self, Ordered { course, plan }: Ordered) -> Self {
+        Self { course, plan, ..self }
+    }
+
     /// Whether another report of the same payment says the same: student, course, plan and amount.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.student.id == other.student.id

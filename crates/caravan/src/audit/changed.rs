@@ -43,16 +43,17 @@ pub(super) struct Revision {
     pub(super) changed_at: String,
 }
 
-/// Ordinal, revision, trainer, start, end, status, terms, when, and overridden rules.
+/// Ordinal, revision, trainer, start, end, status, terms, when, overridden rules, and whether it went back to its plan.
 #[derive(Deserialize)]
-struct ChangeText(i64, i64, String, String, String, String, Option<String>, Option<String>, Option<String>);
+struct ChangeText(i64, i64, String, String, String, String, Option<String>, Option<String>, Option<String>, i64);
 
 impl Changes {
     pub(super) fn read(text: &str, zones: &mut Zones) -> Result<Self, String> {
         let mut rows: Vec<ChangeText> = json("changes of sessions", text)?;
         rows.sort_by_key(|row| (row.0, row.1));
         let mut changes = Self::default();
-        for ChangeText(ordinal, revision, trainer_id, starts, ends, status, terms, changed_at, overrides) in rows {
+        for row in rows {
+            let ChangeText(ordinal, revision, trainer_id, starts, ends, status, terms, changed_at, overrides, as_planned) = row;
             let missing = || format!("no note tells who changed session {ordinal} in revision {revision}");
             let unread = || format!("session {ordinal} was changed to {starts:?} until {ends:?}, which is no time");
             let terms =
@@ -76,7 +77,9 @@ impl Changes {
                 _ => change,
             };
             changes.each.insert(Revision { revision, changed_at: at });
-            changes.latest.insert(ordinal, change);
+            if as_planned == 0 {
+                changes.latest.insert(ordinal, change);
+            }
         }
         Ok(changes)
     }

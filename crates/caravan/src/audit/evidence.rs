@@ -94,6 +94,8 @@ pub(super) struct Booked<'a> {
     pub(super) changes: Changes,
     /// Where it ended before its plan did.
     pub(super) ending: Option<Ending>,
+    /// Whether the rest of it was planned anew: it has only the sessions before that.
+    pub(super) superseded: bool,
 }
 
 /// From when on a plan has no lessons any more.
@@ -137,25 +139,38 @@ impl<'a> Booked<'a> {
         (placed - self.order.sessions).max(0)
     }
 
-    /// `None` if there is nothing booked; an error if what is there can't be understood.
-    pub(super) fn read(case: &Case<'a>, zones: &mut Zones) -> Result<Option<Self>, String> {
+    /// Whether a session is one of its lessons; the last allocation answers for all behind it.
+    pub(super) fn has(&self, session: &SessionEvidence) -> bool {
+        let behind = self.first_ordinal() + self.lessons.len() as i64;
+        session.ordinal >= self.first_ordinal() && (!self.superseded || session.ordinal < behind)
+    }
+
+    /// Each allocation whose sessions stand; an error if what is there can't be understood.
+    pub(super) fn read(case: &Case<'a>, zones: &mut Zones) -> Result<Vec<Self>, String> {
         let in_force = |allocation: &&AllocationEvidence| allocation.status == "active";
         let of_cancelled = |allocation: &&AllocationEvidence| {
             allocation.status == "ended" && case.purchase.is_some_and(|purchase| purchase.status == "cancelled")
         };
-        let (Some(purchase), Some(allocation)) = (
-            case.purchase,
-            case.allocations.iter().find(in_force).or_else(|| case.allocations.iter().rfind(of_cancelled)),
-        ) else {
-            return Ok(None);
-        };
-        let order = Order::read(&purchase.confirmation, zones)?;
+        let last = case.allocations.iter().find(in_force).or_else(|| case.allocations.iter().rfind(of_cancelled));
+        let (Some(purchase), Some(last)) = (case.purchase, last) else { return Ok(Vec::new()) };
+        let superseded = case.allocations.iter().filter(|allocation| allocation.status == "superseded");
+        superseded.chain([last]).map(|allocation| Self::of(case, purchase, allocation, zones)).collect()
+    }
+
+    fn of(
+        case: &Case<'a>,
+        purchase: &'a PurchaseEvidence,
+        allocation: &'a AllocationEvidence,
+        zones: &mut Zones,
+    ) -> Result<Self, String> {
+        let order = Order::of(&purchase.confirmation, purchase.amended.as_deref(), allocation, zones)?;
         let decision = Decision::read(allocation)?;
         let judgement = Judgement::read(&allocation.receipt, zones)?;
         let lessons = lessons(&order, &decision);
         let changes = Changes::read(&purchase.session_changes, zones)?;
         let (sessions, ending) = (case.sessions, Ending::read(allocation));
-        Ok(Some(Self { purchase, allocation, sessions, order, decision, judgement, lessons, changes, ending }))
+        let superseded = allocation.status == "superseded";
+        Ok(Self { purchase, allocation, sessions, order, decision, judgement, lessons, changes, ending, superseded })
     }
 }
 
@@ -248,6 +263,12 @@ struct OrderText {
 }
 
 #[derive(Deserialize)]
+struct OrderedText {
+    course: CourseText,
+    plan: PlanText,
+}
+
+#[derive(Deserialize)]
 struct StudentText {
     time_zone: String,
     languages: Vec<String>,
@@ -269,8 +290,17 @@ struct PlanText {
 }
 
 impl Order {
-    pub(super) fn read(confirmation: &str, zones: &mut Zones) -> Result<Self, String> {
-        let OrderText { student, course, plan } = json("confirmation", confirmation)?;
+    /// What an allocation was made for: its own words, else the purchase's as people amended it.
+    pub(super) fn of(
+        confirmation: &str,
+        amended: Option<&str>,
+        allocation: &AllocationEvidence,
+        zones: &mut Zones,
+    ) -> Result<Self, String> {
+        let OrderText { student, mut course, mut plan } = json("confirmation", confirmation)?;
+        if let Some(text) = allocation.ordered.as_deref().or(amended) {
+            OrderedText { course, plan } = json("amended order", text)?;
+        }
         Ok(Self {
             zone: zones.named(&student.time_zone)?,
             languages: student.languages.iter().map(|language| same_text(language)).collect(),

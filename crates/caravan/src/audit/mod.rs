@@ -234,13 +234,14 @@ impl Audit<'_> {
         let tally = self.report.of(Guarantee::NothingVanishes);
         nothing_vanishes::judge_told(case, &changes, &self.told, &self.retained, tally);
         match Booked::read(case, &mut self.zones) {
-            Ok(None) => {}
-            Ok(Some(booked)) => {
-                whole_plan_fits::judge(&booked, max_skipped, self.report.of(Guarantee::WholePlanFits));
-                let limits = occurrences::Limits { lead_days };
-                occurrences::judge(&booked, limits, self.report.of(Guarantee::Occurrences));
-                let reach = rolling_window::Reach { window_days, last_run };
-                rolling_window::judge_booked(&booked, reach, self.report.of(Guarantee::RollingWindow));
+            Ok(all) => {
+                for booked in all {
+                    whole_plan_fits::judge(&booked, max_skipped, self.report.of(Guarantee::WholePlanFits));
+                    let limits = occurrences::Limits { lead_days };
+                    occurrences::judge(&booked, limits, self.report.of(Guarantee::Occurrences));
+                    let reach = rolling_window::Reach { window_days, last_run };
+                    rolling_window::judge_booked(&booked, reach, self.report.of(Guarantee::RollingWindow));
+                }
             }
             Err(problem) => occurrences::judge_unreadable(case, &problem, self.report.of(Guarantee::Occurrences)),
         }

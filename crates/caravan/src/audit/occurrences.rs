@@ -20,6 +20,9 @@ pub(super) struct Limits {
 pub(super) fn judge(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
     start(booked, limits, tally);
     skipped(booked, tally);
+    if booked.superseded {
+        return sessions(booked, tally);
+    }
     let (placed, total) = (booked.first_ordinal() - 1 + booked.lessons.len() as i64, booked.purchase.sessions_total);
     tally.must(placed == total, &booked.purchase.id, || format!("its plan places {placed} of {total} sessions"));
     let (bought, added) = (booked.order.sessions, booked.added());
@@ -37,6 +40,9 @@ pub(super) fn judge_unreadable(case: &Case<'_>, problem: &str, tally: &mut Tally
 fn start(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
     let Booked { purchase, allocation, decision, order, .. } = booked;
     let start = decision.start;
+    if booked.superseded || allocation.generation > 1 {
+        return anew(booked, limits, tally);
+    }
     tally.must(purchase.start_date.as_deref().and_then(date) == Some(start), &purchase.id, || {
         format!("its start date is {:?}, its allocation's {start}", purchase.start_date)
     });
@@ -56,6 +62,15 @@ fn start(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
     });
 }
 
+/// What was planned anew begins no earlier than a new plan could.
+fn anew(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
+    let (start, id) = (booked.decision.start, &booked.allocation.id);
+    let earliest = earliest_start(booked, limits);
+    tally.must(earliest.is_some_and(|earliest| start >= earliest), id, || {
+        format!("it starts on {start}, but was made at {}", booked.allocation.allocated_at)
+    });
+}
+
 fn earliest_start(booked: &Booked<'_>, limits: Limits) -> Option<Date> {
     let allocated_on = date_at(&booked.order.zone, second(&booked.allocation.allocated_at)?)?;
     allocated_on.checked_add(i64::from(limits.lead_days).days()).ok()
@@ -70,7 +85,8 @@ fn skipped(booked: &Booked<'_>, tally: &mut Tally) {
     let end = booked.lessons.iter().rfind(|lesson| lesson.ordinal <= order.sessions).map(|lesson| lesson.date);
     let passed_over = |date: &&Date| booked.added() > 0 && end.is_some_and(|end| **date > end);
     let told: BTreeSet<Date> = closed.union(&off).chain(decision.skipped.iter().filter(passed_over)).copied().collect();
-    tally.must(told == decision.skipped, &allocation.id, || {
+    let explained = if booked.superseded { told.is_subset(&decision.skipped) } else { told == decision.skipped };
+    tally.must(explained, &allocation.id, || {
         format!("it skips {}, its receipt tells of {}", listed(&decision.skipped), listed(&told))
     });
     for date in &off {
@@ -98,7 +114,7 @@ fn listed(dates: &BTreeSet<Date>) -> String {
 }
 
 fn sessions(booked: &Booked<'_>, tally: &mut Tally) {
-    for session in booked.sessions.iter().filter(|session| session.ordinal >= booked.first_ordinal()) {
+    for session in booked.sessions.iter().filter(|session| booked.has(session)) {
         let index = usize::try_from(session.ordinal - booked.first_ordinal()).ok();
         let Some(planned) = index.and_then(|index| booked.lessons.get(index)) else {
             tally.must(false, &session.id, || format!("the plan has no session {}", session.ordinal));

@@ -108,6 +108,7 @@ fn sessions(case: &Case<'_>, purchase: &PurchaseEvidence, purchase_id: Uuid, cha
 fn taught_by_the_allocated(case: &Case<'_>, session: &SessionEvidence) -> bool {
     case.allocations.iter().any(|allocation| {
         let still_held = allocation.status == "active"
+            || (allocation.status == "superseded" && Ending::read(allocation).is_none())
             || Ending::read(allocation).is_some_and(|ending| ending.keeps_session(session));
         allocation.trainer_id == session.trainer_id && (still_held || session.status != "scheduled")
     })

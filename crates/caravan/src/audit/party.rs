@@ -59,7 +59,8 @@ pub(super) fn parties<'a>(
 }
 
 fn read<'a>(kind: PartyKind, plan: &'a PlanEvidence, zones: &mut Zones) -> Option<PartyPlan<'a>> {
-    let order = Order::read(plan.confirmation.as_deref()?, zones).ok()?;
+    let confirmation = plan.confirmation.as_deref()?;
+    let order = Order::of(confirmation, plan.amended.as_deref(), &plan.allocation, zones).ok()?;
     let decision = Decision::read(&plan.allocation).ok()?;
     let judgement = Judgement::read(&plan.allocation.receipt, zones).ok()?;
     let changes = Changes::read(&plan.session_changes, zones).ok()?;

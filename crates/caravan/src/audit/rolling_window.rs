@@ -63,7 +63,7 @@ pub(super) fn judge_booked(booked: &Booked<'_>, reach: Reach, tally: &mut Tally)
             )
         });
     }
-    if purchase.status == "scheduled" {
+    if purchase.status == "scheduled" && !booked.superseded {
         let least = least_horizon(booked, reach);
         tally.must(least.is_some_and(|least| horizon >= least), &purchase.id, || {
             let least = least.map_or_else(|| "unknown".to_owned(), |date| date.to_string());
@@ -75,6 +75,10 @@ pub(super) fn judge_booked(booked: &Booked<'_>, reach: Reach, tally: &mut Tally)
 fn least_horizon(booked: &Booked<'_>, reach: Reach) -> Option<Date> {
     let allocated_on = date_at(&TimeZone::UTC, second(&booked.allocation.allocated_at)?)?;
     let latest_run = reach.last_run.unwrap_or(allocated_on);
-    let from = booked.decision.start.max(allocated_on).max(latest_run);
+    // A plan whose rest begins anew goes on as it did: it is the cron that raises its horizon.
+    let from = match booked.allocation.generation {
+        1 => booked.decision.start.max(allocated_on).max(latest_run),
+        _ => reach.last_run.max(booked.purchase.start_date.as_deref().and_then(date))?,
+    };
     Some(from.saturating_add(i64::from(reach.window_days).days()))
 }

@@ -17,7 +17,7 @@ mod time_data;
 
 pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
 pub(crate) use purchases::{
-    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand,
+    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseAmendArgs, PurchaseCancelArgs, PurchaseReassignArgs, PurchaseShowArgs, RestArgs, PurchasesCommand,
     PurchasesListArgs,
 };
 pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};

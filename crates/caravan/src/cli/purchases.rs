@@ -14,6 +14,7 @@ use super::{existing, person, publishing, receipt, sessions, time_data};
 
 mod adopt;
 mod allocate;
+mod replan;
 
 /// Purchases read at once.
 const PAGE: usize = 500;
@@ -27,6 +28,8 @@ pub(crate) async fn run(settings: &Settings, command: PurchasesCommand, output: 
         PurchasesCommand::Show(args) => show(settings, args, output).await,
         PurchasesCommand::Cancel(args) => cancel(settings, args, output).await,
         PurchasesCommand::Allocate(args) => allocate::run(settings, args, output).await,
+        PurchasesCommand::Reassign(args) => replan::reassign(settings, args, output).await,
+        PurchasesCommand::Amend(args) => replan::amend(settings, args, output).await,
         PurchasesCommand::Adopt(args) => adopt::run(settings, args, output).await,
     }
 }

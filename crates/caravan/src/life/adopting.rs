@@ -293,7 +293,7 @@ fn each_once<'a>(entries: &'a [Entry<Adoption>], id: impl Fn(&'a Adoption) -> &'
 /// How a purchase that is there is not what the line says.
 fn difference(there: &Purchase, adoption: &Adoption) -> Option<String> {
     let id = there.id;
-    if !there.confirmation.agrees_with(&adoption.confirmation) {
+    if !there.reported().agrees_with(&adoption.confirmation) {
         return Some(format!("purchase {id} is there already, with another student, course, plan or amount"));
     }
     let Some(allocation) = &there.allocation else {

@@ -1,9 +1,10 @@
 //! Life after allocation: what people change of purchases and sessions. Each change is one transaction, decided on
 //! what was read before it and refused if that has changed meanwhile; then it is decided anew.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use caravan_domain::allocation::Objection;
+use caravan_domain::allocation::{Objection, Rule};
 use caravan_domain::purchase::PurchaseStatus;
 use caravan_domain::session::{SessionRule, SessionStatus};
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ pub mod conflicts;
 pub mod leave;
 mod places;
 pub mod refunds;
+pub mod replanning;
 pub mod sessions;
 
 /// How often it is tried while workers change the same things.
@@ -52,6 +54,45 @@ pub enum ChangeError {
     /// There is no such trainer.
     #[error("there is no trainer {0:?}; `caravan trainers list` shows those there are")]
     UnknownTrainer(String),
+    /// Nobody teaches the purchase yet.
+    #[error(
+        "purchase {0} has no trainer yet, so there is nothing to reassign; one is looked for whenever somebody could fit, \
+         and `caravan purchases allocate` gives it one by hand"
+    )]
+    NoTrainerYet(Uuid),
+    /// No session is left to be planned anew.
+    #[error("purchase {0} has no session from {1} on: there is nothing to plan anew")]
+    NothingLeft(Uuid, Date),
+    /// Nobody is booked before that date.
+    #[error("{from} is too early: the first date that can be planned anew is {first}, in the student's zone")]
+    TooEarly {
+        /// The date asked for.
+        from: Date,
+        /// The first that can be.
+        first: Date,
+    },
+    /// Nobody can teach the rest.
+    #[error("nobody can teach the rest of purchase {purchase_id} as asked, nothing has changed: {}", ruled_out(.rules))]
+    NobodyFits {
+        /// Which.
+        purchase_id: Uuid,
+        /// How many trainers each rule ruled out first.
+        rules: BTreeMap<Rule, u32>,
+    },
+    /// So few sessions were held already.
+    #[error(
+        "{asked} sessions can't be: {kept} were held or stand before the change; to end the purchase there, see \
+         `caravan purchases cancel --from`"
+    )]
+    TooFew {
+        /// How many there were to be.
+        asked: u32,
+        /// How many are kept.
+        kept: u32,
+    },
+    /// The amendment can't be used.
+    #[error("{0}")]
+    Amendment(String),
     /// The purchase has no plan that is under way.
     #[error("purchase {0} is {1}: its sessions can't be changed any more")]
     NotUnderWay(Uuid, PurchaseStatus),
@@ -95,6 +136,14 @@ impl From<WorkError> for ChangeError {
             WorkError::Failed(why) => Self::Unreadable(why),
         }
     }
+}
+
+/// Whom which rule ruled out.
+fn ruled_out(rules: &BTreeMap<Rule, u32>) -> String {
+    if rules.is_empty() {
+        return "no other active trainer teaches this course in a language of the student's".to_owned();
+    }
+    rules.iter().map(|(rule, trainers)| format!("{rule} rules {trainers} out")).collect::<Vec<_>>().join(", ")
 }
 
 /// The rules that stand against something, and which of them can be overridden.

@@ -2,11 +2,12 @@
 //! JSON come as texts, numbers as 64 bits.
 
 use caravan_domain::event::{Headers, Topic};
-use caravan_domain::purchase::{Amount, Confirmation, PurchaseStatus};
+use caravan_domain::purchase::{Amount, Confirmation, Ordered, PurchaseStatus};
 use caravan_domain::refund::Refund;
 use caravan_domain::session::{Changed, SessionState, SessionStatus};
 use caravan_domain::trainer::Trainer;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
@@ -99,6 +100,7 @@ pub(super) struct PurchaseColumns {
     status: String,
     created_at: String,
     confirmation: String,
+    amended: Option<String>,
     start_date: Option<String>,
     horizon: Option<String>,
     generations: i64,
@@ -110,6 +112,8 @@ pub(super) struct PurchaseColumns {
     skipped: Option<String>,
     first_ordinal: Option<i64>,
     allocation_sessions: Option<i64>,
+    ordered: Option<String>,
+    earlier: Option<String>,
     revision: i64,
     changed: Option<String>,
 }
@@ -132,13 +136,25 @@ pub(super) fn unfulfilled(
 
 /// A purchase and its place in the list.
 pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), PlatformError> {
-    let confirmation: Confirmation = from_json("confirmations.confirmation", &columns.confirmation)?;
+    let reported: Confirmation = from_json("confirmations.confirmation", &columns.confirmation)?;
+    let (confirmation, reported) = match columns.amended {
+        Some(amended) => {
+            let amended = from_json("confirmations.amended", &amended)?;
+            (reported.clone().amended(amended), Some(Box::new(reported)))
+        }
+        None => (reported, None),
+    };
     let bought = i64::from(confirmation.plan.sessions);
+    let minutes = |ordered: Option<&str>| match ordered {
+        Some(text) => from_json::<Ordered>("allocations.ordered", text).map(|ordered| ordered.plan.minutes),
+        None => Ok(confirmation.plan.minutes),
+    };
     let purchase = Purchase {
         id: parsed("purchase id", &columns.id)?,
         status: parsed::<PurchaseStatus>("purchase status", &columns.status)?,
         created_at: parsed("created_at", &columns.created_at)?,
-        confirmation,
+        earlier: earlier(columns.earlier.as_deref().unwrap_or("[]"), minutes)?,
+        reported,
         start_date: optional("start_date", columns.start_date)?,
         horizon: optional("horizon", columns.horizon)?,
         generations: number("generations", columns.generations)?,
@@ -153,25 +169,60 @@ pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), Plat
                 slots: from_json("allocations.slots", &columns.slots.unwrap_or_default())?,
                 first_ordinal: number("first_ordinal", columns.first_ordinal.unwrap_or(1))?,
                 sessions: number("allocations.sessions", columns.allocation_sessions.unwrap_or(bought))?,
+                minutes: minutes(columns.ordered.as_deref())?,
                 skipped: from_json("allocations.skipped", &columns.skipped.unwrap_or_default())?,
             }),
             _ => None,
         },
+        confirmation,
     };
     Ok((columns.seq, purchase))
 }
 
-/// Of a session that was changed: its place, the revision, and how it stands.
-type ChangedColumns = (i64, i64, String, Timestamp, Timestamp, SessionStatus);
+/// Of an earlier allocation: id, trainer, when, start, slots, dates without a lesson, first ordinal, sessions, what for.
+type EarlierColumns = (Uuid, String, Timestamp, Date, String, String, u32, u16, Option<String>);
+
+/// The allocations whose rest was planned anew, from a JSON list.
+fn earlier(
+    text: &str,
+    minutes: impl Fn(Option<&str>) -> Result<u16, PlatformError>,
+) -> Result<Vec<Allocation>, PlatformError> {
+    let rows: Vec<EarlierColumns> = from_json("allocations", text)?;
+    let allocation = |row: EarlierColumns| {
+        let (id, trainer_id, allocated_at, start_date, slots, skipped, first_ordinal, sessions, ordered) = row;
+        Ok(Allocation {
+            id,
+            trainer_id,
+            allocated_at,
+            start_date,
+            slots: from_json("allocations.slots", &slots)?,
+            first_ordinal,
+            sessions,
+            minutes: minutes(ordered.as_deref())?,
+            skipped: from_json("allocations.skipped", &skipped)?,
+        })
+    };
+    let mut found = rows.into_iter().map(allocation).collect::<Result<Vec<_>, PlatformError>>()?;
+    found.sort_by_key(|allocation| allocation.first_ordinal);
+    Ok(found)
+}
+
+/// Of a session that was changed: its place, the revision, how it stands, and whether it goes where the plan goes.
+type ChangedColumns = (i64, i64, String, Timestamp, Timestamp, SessionStatus, i64);
 
 /// How the sessions of a purchase stand that people have changed, from a JSON list: the latest revision counts.
 fn changed(text: &str) -> Result<Changed, PlatformError> {
     let mut rows: Vec<ChangedColumns> = from_json("session_changes", text)?;
     rows.sort_by_key(|(place, revision, ..)| (*place, *revision));
-    let state = |(place, _, trainer_id, starts_at, ends_at, status): ChangedColumns| {
-        ((place & ORDINAL_MASK) as u32, SessionState { trainer_id, starts_at, ends_at, status })
-    };
-    Ok(rows.into_iter().map(state).collect())
+    let mut changed = Changed::new();
+    for (place, _, trainer_id, starts_at, ends_at, status, as_planned) in rows {
+        let ordinal = (place & ORDINAL_MASK) as u32;
+        match as_planned {
+            0 => changed.insert(ordinal, SessionState { trainer_id, starts_at, ends_at, status }),
+            _ => changed.remove(&ordinal),
+        };
+    }
+    Ok(changed)
 }
 
 /// The bits of a session's place that are its ordinal.

@@ -271,6 +271,8 @@ pub struct PurchaseEvidence {
     pub created_at: String,
     /// What was confirmed, as JSON.
     pub confirmation: String,
+    /// The course and the plan that people have put in their place, as JSON.
+    pub amended: Option<String>,
     /// When it was called off, by the note that is kept of it.
     pub cancelled_at: Option<String>,
     /// What people have changed of its sessions, as a JSON list.
@@ -288,7 +290,7 @@ pub struct AllocationEvidence {
     pub trainer_id: String,
     /// Who is taught.
     pub student_id: String,
-    /// `active` or `ended`.
+    /// `active`, `superseded` or `ended`.
     pub status: String,
     /// 1 for the purchase's first.
     pub generation: i64,
@@ -310,6 +312,8 @@ pub struct AllocationEvidence {
     pub first_ordinal: i64,
     /// How many sessions it has; as many as were bought without a word of it.
     pub sessions: Option<i64>,
+    /// The course and the plan it was made for, as JSON, where they are not those of the purchase.
+    pub ordered: Option<String>,
 }
 
 /// A session.
@@ -359,6 +363,8 @@ pub struct PlanEvidence {
     pub allocation: AllocationEvidence,
     /// What its purchase's confirmation says, as JSON, if the purchase exists.
     pub confirmation: Option<String>,
+    /// The course and the plan that people have put in their place, as JSON.
+    pub amended: Option<String>,
     /// What people have changed of the purchase's sessions, as a JSON list.
     pub session_changes: String,
 }

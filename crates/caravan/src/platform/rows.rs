@@ -35,20 +35,31 @@ pub struct Purchase {
     pub status: PurchaseStatus,
     /// When it was recorded.
     pub created_at: Timestamp,
-    /// What was confirmed.
+    /// What was confirmed, with the course and the plan that count now.
     pub confirmation: Confirmation,
+    /// What was reported, if people have amended course or plan since.
+    pub reported: Option<Box<Confirmation>>,
     /// The first bookable date, once allocated.
     pub start_date: Option<Date>,
     /// The end of its window (exclusive), once scheduled.
     pub horizon: Option<Date>,
     /// The active allocation, if there is one.
     pub allocation: Option<Allocation>,
+    /// The allocations before it whose sessions stand, by their first ordinals: the rest of each was planned anew.
+    pub earlier: Vec<Allocation>,
     /// How many allocations it has had.
     pub generations: u32,
     /// Advanced by whatever changes it.
     pub revision: i64,
     /// How sessions stand that a person has changed, by ordinal.
     pub changed: Changed,
+}
+
+impl Purchase {
+    /// What the payment side reported.
+    pub fn reported(&self) -> &Confirmation {
+        self.reported.as_deref().unwrap_or(&self.confirmation)
+    }
 }
 
 /// An allocation's row.
@@ -68,6 +79,8 @@ pub struct Allocation {
     pub first_ordinal: u32,
     /// How many sessions it has, with those that were added.
     pub sessions: u16,
+    /// How long each is, in minutes.
+    pub minutes: u16,
     /// Dates without a lesson.
     pub skipped: Vec<Date>,
 }

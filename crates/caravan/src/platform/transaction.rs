@@ -6,7 +6,7 @@ use caravan_domain::allocation::ReservedTime;
 use caravan_domain::cancellation::Ending;
 use caravan_domain::event::Headers;
 use caravan_domain::plan::Slot;
-use caravan_domain::purchase::{Confirmation, PurchaseStatus};
+use caravan_domain::purchase::{Confirmation, Ordered, PurchaseStatus};
 use caravan_domain::refund::{Refund, RefundState};
 use caravan_domain::session::{SessionRule, SessionState, SessionStatus};
 use caravan_domain::trainer::{Closure, Trainer};
@@ -66,6 +66,8 @@ pub struct Effects {
     pub windows: Vec<WindowExtension>,
     /// What people change of purchases' sessions; each purchase must be at the revision it was decided on.
     pub session_changes: Vec<SessionsChange>,
+    /// Course or plan of purchases that have no trainer yet; each must be at the revision it was decided on.
+    pub amendments: Vec<Amendment>,
     /// Purchases that are called off, after windows were extended; each must be as it was decided on.
     pub cancellations: Vec<NewCancellation>,
     /// What people decided of purchases, after allocations; each is a revision.
@@ -195,6 +197,8 @@ pub struct NewAllocation {
     pub receipt: String,
     /// When.
     pub allocated_at: Timestamp,
+    /// What it is made for, where that is not what the purchase says.
+    pub ordered: Option<Ordered>,
 }
 
 /// A purchase nobody fits.
@@ -333,8 +337,53 @@ pub struct SessionsChange {
     pub sessions: Vec<SessionChange>,
     /// If sessions are added at the end of the plan.
     pub extended: Option<PlanExtension>,
-    /// Those of them that stand in the calendar at once, with who teaches them.
+    /// If the rest of the plan is planned anew.
+    pub replanned: Option<Replanned>,
+    /// Sessions that are put in the calendar at once, with who teaches them.
     pub added: Vec<(String, NewSession)>,
+}
+
+impl SessionsChange {
+    /// How many sessions more the purchase has after it.
+    pub fn more_sessions(&self) -> i64 {
+        let extended = self.extended.as_ref().map_or(0, |extended| i64::from(extended.added));
+        extended + self.replanned.as_ref().map_or(0, |replanned| replanned.more)
+    }
+}
+
+/// The rest of a plan is planned anew: the active allocation keeps its sessions before those of another, by which it is
+/// superseded.
+#[derive(Clone, Debug)]
+pub struct Replanned {
+    /// What the superseded allocation was made for.
+    pub ordered_before: Ordered,
+    /// The allocation in its place; its time is reserved beside it.
+    pub allocation: NewAllocation,
+    /// The course and the plan that count from now on, if a person amends them.
+    pub amended: Option<Ordered>,
+    /// How many sessions more the purchase has.
+    pub more: i64,
+    /// The purchase's first bookable date, if nothing was kept.
+    pub start_date: Option<Date>,
+    /// The purchase's horizon after it, not before the one it had.
+    pub horizon: Option<Date>,
+}
+
+/// Course or plan of a purchase that has no trainer yet are amended; it must be at the revision it was decided on.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// Which.
+    pub purchase_id: Uuid,
+    /// The revision the decision was made on.
+    pub revision: i64,
+    /// The course and the plan that count from now on.
+    pub ordered: Ordered,
+    /// When it was decided.
+    pub changed_at: Timestamp,
+    /// Who decided.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: String,
 }
 
 /// What a person changes of a session.
@@ -352,6 +401,8 @@ pub struct SessionChange {
     pub planned_starts_at: Timestamp,
     /// Whether it is in the calendar already.
     pub in_calendar: bool,
+    /// Whether it stands where the plan has it, and goes where the plan goes from now on.
+    pub as_planned: bool,
     /// The trainer as they were judged for it, as JSON, if they were.
     pub terms: Option<String>,
 }

@@ -64,6 +64,7 @@ pub fn bind(
         reserved: booking.reserved.clone(),
         receipt: serde_json::to_string(&booking.receipt).map_err(unwritable)?,
         allocated_at: now,
+        ordered: None,
     });
     Ok(())
 }

@@ -80,9 +80,11 @@ pub fn change(
     let allocation = purchase.allocation.as_ref().ok_or_else(|| unknown("trainer".to_owned()))?;
     let (extension, judged) = wish.extension.unzip();
     let plan = extended(window::schedule(purchase, allocation)?, extension.as_ref());
-    let sessions: BTreeMap<u32, Standing> = standing(plan.occurrences(), &allocation.trainer_id, &purchase.changed)
-        .map(|session| (session.planned.ordinal, session))
-        .collect();
+    let now_or_added = window::sessions_of(purchase)?
+        .into_iter()
+        .chain(standing(plan.occurrences(), &allocation.trainer_id, &purchase.changed));
+    let sessions: BTreeMap<u32, Standing> =
+        now_or_added.map(|session| (session.planned.ordinal, session)).collect();
     let mut changing = Changing { purchase, plan: &plan, changes: Vec::new(), told: Vec::new(), work: Work::default() };
     for wanted in wish.sessions {
         let ordinal = wanted.ordinal;
@@ -113,6 +115,7 @@ pub fn change(
         overrides: order.overrides.clone(),
         sessions: changes,
         extended: extension,
+        replanned: None,
         added: new_sessions,
     });
     Ok(())
@@ -174,6 +177,7 @@ impl Changing<'_> {
             after: after.state.clone(),
             planned_starts_at: after.planned.starts_at,
             in_calendar,
+            as_planned: false,
             terms: terms.map_err(|error| WorkError::Failed(error.to_string()))?,
         });
         Ok(())
@@ -243,7 +247,12 @@ impl Work {
     }
 }
 
-fn event(purchase: &Purchase, order: &Order, sessions: Vec<ChangedSession>) -> Result<Event, WorkError> {
+/// What is told of changed sessions.
+pub(super) fn event(
+    purchase: &Purchase,
+    order: &Order,
+    sessions: Vec<ChangedSession>,
+) -> Result<Event, WorkError> {
     let revision = purchase.revision + 1;
     let payload = SessionsChanged {
         purchase_id: purchase.id,

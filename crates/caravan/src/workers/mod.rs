@@ -18,6 +18,7 @@ pub mod changing;
 pub mod cron;
 pub mod purchase;
 mod refunding;
+pub mod replanning;
 pub mod session;
 pub mod window;
 

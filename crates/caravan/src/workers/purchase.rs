@@ -92,7 +92,7 @@ impl Worker for PurchaseWorker {
         for ((index, traceparent, report), id) in reports.into_iter().zip(ids) {
             match report {
                 Report::Refunded(refund) => refunds.push((index, traceparent, id, refund)),
-                Report::Confirmed(confirmation) => match known.get(&id).map(|purchase| &purchase.confirmation) {
+                Report::Confirmed(confirmation) => match known.get(&id).map(Purchase::reported) {
                     Some(first) if first.agrees_with(&confirmation) => outcome.duplicates += 1,
                     Some(first) => outcome.rejected.push((index, conflicting(id, first, &confirmation))),
                     None => {
@@ -136,9 +136,11 @@ fn unrecorded(id: Uuid, confirmation: Confirmation, created_at: Timestamp) -> Pu
         status: PurchaseStatus::Created,
         created_at,
         confirmation,
+        reported: None,
         start_date: None,
         horizon: None,
         allocation: None,
+        earlier: Vec::new(),
         generations: 0,
         revision: REVISION_FIRST,
         changed: Changed::new(),

@@ -33,7 +33,9 @@ pub(super) fn extend(
     now: Timestamp,
     parent: Option<&str>,
 ) -> Result<bool, WorkError> {
-    let until = window::horizon(target.today, allocation.start_date, target.window_days);
+    // A plan whose rest begins anew later goes on as it did.
+    let start = purchase.start_date.unwrap_or(allocation.start_date);
+    let until = window::horizon(target.today, start, target.window_days);
     extend_to(outcome, purchase, allocation, until, now, parent)
 }
 
@@ -50,14 +52,11 @@ pub(super) fn extend_to(
         return Ok(false);
     }
     let from = purchase.horizon.unwrap_or(allocation.start_date);
-    let plan = schedule(purchase, allocation)?;
-    let due = plan
-        .occurrences()
-        .skip_while(|occurrence| occurrence.local_date < from)
-        .take_while(|occurrence| occurrence.local_date < until);
+    let zone = schedule(purchase, allocation)?.zone;
     // What people have changed meanwhile is put in the calendar as they changed it.
-    let sessions: Vec<NewSession> = standing(due, &allocation.trainer_id, &purchase.changed)
-        .map(|session| new_session(purchase, &plan.zone, session))
+    let sessions: Vec<NewSession> = standing_between(purchase, allocation, from, until)?
+        .into_iter()
+        .map(|session| new_session(purchase, &zone, session))
         .collect();
     if !sessions.is_empty() {
         outcome.events.push(scheduled(purchase, allocation, Window { from, until }, &sessions, now, parent)?);
@@ -76,13 +75,15 @@ pub(super) fn extend_to(
 pub(super) fn new_session(purchase: &Purchase, zone: &TimeZone, session: Standing) -> NewSession {
     let local_date = session.local_date(zone);
     let Standing { planned, state, changed } = session;
+    // What an earlier allocation keeps is told apart like a change.
+    let other = purchase.allocation.as_ref().is_some_and(|active| active.trainer_id != state.trainer_id);
     NewSession {
         id: ids::session_id(purchase.id, planned.ordinal),
         ordinal: planned.ordinal,
         local_date,
         starts_at: state.starts_at,
         ends_at: state.ends_at,
-        changed: changed.then_some(ChangedSession {
+        changed: (changed || other).then_some(ChangedSession {
             trainer_id: state.trainer_id,
             status: state.status,
             planned_starts_at: planned.starts_at,
@@ -95,9 +96,25 @@ pub(super) fn new_session(purchase: &Purchase, zone: &TimeZone, session: Standin
 /// # Errors
 /// If the purchase can't be understood.
 pub fn sessions_of(purchase: &Purchase) -> Result<Vec<Standing>, WorkError> {
-    let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
-    let plan = schedule(purchase, allocation)?;
-    Ok(standing(plan.occurrences(), &allocation.trainer_id, &purchase.changed).collect())
+    let Some(active) = &purchase.allocation else { return Ok(Vec::new()) };
+    standing_between(purchase, active, Date::MIN, Date::MAX)
+}
+
+/// Those that are planned from a date on and before another, of the active allocation and of those before it.
+fn standing_between(
+    purchase: &Purchase,
+    active: &Allocation,
+    from: Date,
+    until: Date,
+) -> Result<Vec<Standing>, WorkError> {
+    let mut sessions = Vec::new();
+    for allocation in purchase.earlier.iter().chain([active]) {
+        let plan = schedule(purchase, allocation)?;
+        let planned = plan.occurrences().skip_while(|session| session.local_date < from);
+        let planned = planned.take_while(|session| session.local_date < until);
+        sessions.extend(standing(planned, &allocation.trainer_id, &purchase.changed));
+    }
+    Ok(sessions)
 }
 
 /// The plan as it was decided: nothing that changed since moves a session silently.
@@ -115,12 +132,13 @@ pub fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule
         slots: allocation.slots.clone(),
         first_ordinal: allocation.first_ordinal,
         sessions: allocation.sessions,
-        minutes: confirmation.plan.minutes,
+        minutes: allocation.minutes,
         skipped: allocation.skipped.iter().copied().collect(),
     })
 }
 
-fn scheduled(
+/// What is told of sessions that were put in the calendar.
+pub(super) fn scheduled(
     purchase: &Purchase,
     allocation: &Allocation,
     window: Window,

@@ -49,6 +49,7 @@ fn change(made: &NewAllocation, revision: i64) -> SessionsChange {
         local_date: session.local_date,
         planned_starts_at: session.starts_at,
         in_calendar,
+        as_planned: false,
         terms: None,
     };
     let off = SessionState { status: SessionStatus::Cancelled, ..state(&third, "trn_1") };
@@ -63,6 +64,7 @@ fn change(made: &NewAllocation, revision: i64) -> SessionsChange {
         overrides: vec![SessionRule::Availability],
         sessions: vec![one(&second, moved, true), one(&third, off, false)],
         extended: None,
+        replanned: None,
         added: Vec::new(),
     }
 }

@@ -132,6 +132,7 @@ pub(crate) fn allocation(purchase: &NewPurchase, trainer_id: &str, reserved: Vec
         reserved,
         receipt: r#"{"candidates":3}"#.to_owned(),
         allocated_at: now(),
+        ordered: None,
     }
 }
 

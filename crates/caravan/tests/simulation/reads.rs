@@ -31,6 +31,7 @@ pub(crate) fn purchase_of(row: &PurchaseRow) -> Purchase {
         status: row.status,
         created_at: row.created_at,
         confirmation: row.confirmation.clone(),
+        reported: None,
         start_date: row.start_date,
         horizon: row.horizon,
         allocation: row.allocations.last().map(|active| Allocation {
@@ -41,8 +42,10 @@ pub(crate) fn purchase_of(row: &PurchaseRow) -> Purchase {
             slots: active.made.slots.clone(),
             first_ordinal: active.made.first_ordinal,
             sessions: active.made.sessions,
+            minutes: row.confirmation.plan.minutes,
             skipped: active.made.skipped.clone(),
         }),
+        earlier: Vec::new(),
         generations: row.allocations.len() as u32,
         revision: 1,
         changed: Changed::default(),

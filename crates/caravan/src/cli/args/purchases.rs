@@ -40,6 +40,22 @@ pub(crate) enum PurchasesCommand {
         The slots are some of those the student named, as many as lessons a week, on different days. The rules hold as for \
         any plan: if one stands against it, it is named with the first session it is about, and nothing changes.")]
     Allocate(PurchaseAllocateArgs),
+    /// Give the rest of a plan that is under way to somebody else
+    #[command(after_help = "Examples:\n  \
+        caravan purchases reassign pay_29QQoUBi66xm2f --reason 'Ravi moves away' --instead-of trn_7\n  \
+        caravan purchases reassign pay_29QQoUBi66xm2f --reason 'at the student\\'s wish' --trainer trn_9 --from 2027-01-11\n\n\
+        What was held, or stands before the date, stays. The rest is planned anew by the rules of any plan, on the times that \
+        the student named; sessions that were called off stay so. If nobody fits, it says by which rule, and nothing changes. \
+        With --instead-of, doing it again changes nothing.")]
+    Reassign(PurchaseReassignArgs),
+    /// Amend course or plan: of a purchase that waits, or of the rest of one that is under way
+    #[command(after_help = "Examples:\n  \
+        echo '{\"plan\": {\"sessions\": 30}}' | caravan purchases amend pay_29QQoUBi66xm2f - --reason 'ten more were paid'\n  \
+        caravan purchases amend pay_29QQoUBi66xm2f evenings.json --reason 'agreed by phone' --from 2027-01-11\n\n\
+        The file is a JSON object with \"course\" or \"plan\", and in it the fields of a confirmation that are to be others than \
+        they are; its bounds hold. Who teaches it goes on if they can, else somebody who fits. What was held, or stands before \
+        the date, stays as it is. Doing it again changes nothing.")]
+    Amend(PurchaseAmendArgs),
     /// Move in: take over plans that are under way elsewhere, all of a file or nothing
     #[command(after_help = "Examples:\n  \
         caravan purchases adopt students.jsonl --dry-run\n  \
@@ -64,6 +80,47 @@ pub(crate) struct PurchaseAllocateArgs {
     /// Why, for those who read it later
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    /// Who decides [default: the user who runs this]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchaseReassignArgs {
+    /// The purchase's id, or its payment's
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Who does not teach it any more [default: who teaches it now]
+    #[arg(long, value_name = "ID")]
+    pub(crate) instead_of: Option<String>,
+    /// Who shall teach it [default: whoever fits best]
+    #[arg(long, value_name = "ID")]
+    pub(crate) trainer: Option<String>,
+    #[command(flatten)]
+    pub(crate) rest: RestArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PurchaseAmendArgs {
+    /// The purchase's id, or its payment's
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The file; - for standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) rest: RestArgs,
+}
+
+/// From when on a plan is planned anew, and why.
+#[derive(Args, Debug)]
+pub(crate) struct RestArgs {
+    /// Why, for those who read it later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The first date that is planned anew, in the student's zone [default: the first that can be]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) from: Option<Date>,
     /// Who decides [default: the user who runs this]
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,

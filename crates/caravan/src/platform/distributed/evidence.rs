@@ -32,10 +32,10 @@ const PREPARE: [&str; 11] = [
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
     "CREATE TEMP TABLE party_plans (kind text, party text COLLATE \"C\", seq bigint) ON COMMIT DROP",
     "INSERT INTO party_plans
-     SELECT 'trainer', trainer_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
-     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
+     SELECT 'trainer', trainer_id, seq FROM allocations WHERE status IN ('active', 'superseded') OR ended_from IS NOT NULL
+     UNION ALL SELECT 'student', student_id, seq FROM allocations WHERE status IN ('active', 'superseded') OR ended_from IS NOT NULL
      UNION SELECT 'trainer', x.trainer_id, a.seq FROM session_changes x JOIN allocations a ON a.seq >> 16 = x.seq >> 16
-     WHERE a.status = 'active' OR a.ended_from IS NOT NULL",
+     WHERE a.status IN ('active', 'superseded') OR a.ended_from IS NOT NULL",
     "CREATE INDEX ON party_plans (kind, party)",
     "CREATE TEMP TABLE parties (kind text, party text COLLATE \"C\", full_name text COLLATE \"C\") ON COMMIT DROP",
     "INSERT INTO parties
@@ -224,7 +224,7 @@ impl Evidence for DistributedEvidence {
             SELECT p.id::text, payment_id, item, student_id, status, requested_start_date::text, start_date::text, horizon::text,
                    sessions_total, caravan_instant(created_at), coalesce(c.confirmation, ''),
                    (SELECT caravan_instant(max(n.changed_at)) FROM purchase_changes n WHERE n.purchase = p.seq AND n.kind = 'cancelled'),
-                   caravan_session_changes(p.seq)
+                   caravan_session_changes(p.seq), c.amended
             FROM purchases p LEFT JOIN confirmations c ON c.seq = p.seq WHERE p.id > $1::uuid ORDER BY p.id LIMIT $2";
         let after = after.unwrap_or(BEFORE_ALL);
         let purchases = self.all(sqlx::query(SQL).bind(after).bind(limit as i64), purchase).await?;
@@ -299,7 +299,7 @@ const AFTER_ALL: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 const ALLOCATIONS: &str = "
     SELECT id::text, purchase_id::text, trainer_id, student_id, status, generation, start_date::text, slots, skipped, receipt,
-           caravan_instant(allocated_at), ended_from::text, caravan_instant(ended_at), first_ordinal, sessions
+           caravan_instant(allocated_at), ended_from::text, caravan_instant(ended_at), first_ordinal, sessions, ordered
     FROM allocations WHERE seq IN (
         SELECT a.seq FROM purchases p JOIN LATERAL (
             SELECT seq FROM allocations WHERE seq > p.seq << 16 AND seq < (p.seq + 1) << 16 AND purchase_id = p.id OFFSET 0) a ON true
@@ -320,7 +320,7 @@ const WAITING: &str = "SELECT purchase_id::text FROM waitlist WHERE purchase_id 
 const PLANS: &str = "
     SELECT a.id::text, a.purchase_id::text, a.trainer_id, a.student_id, a.status, a.generation, a.start_date::text, a.slots,
            a.skipped, a.receipt, caravan_instant(a.allocated_at), a.ended_from::text, caravan_instant(a.ended_at),
-           a.first_ordinal, a.sessions, o.party, c.confirmation, caravan_session_changes(p.seq)
+           a.first_ordinal, a.sessions, a.ordered, o.party, c.confirmation, c.amended, caravan_session_changes(p.seq)
     FROM party_plans o JOIN allocations a ON a.seq = o.seq
     LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
     WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party, a.seq";
@@ -354,6 +354,7 @@ fn purchase(row: &PgRow) -> Read<PurchaseEvidence> {
         confirmation: row.try_get(10)?,
         cancelled_at: row.try_get(11)?,
         session_changes: row.try_get(12)?,
+        amended: row.try_get(13)?,
     })
 }
 
@@ -374,6 +375,7 @@ fn allocation(row: &PgRow) -> Read<AllocationEvidence> {
         ended_at: row.try_get(12)?,
         first_ordinal: row.try_get(13)?,
         sessions: row.try_get(14)?,
+        ordered: row.try_get(15)?,
     })
 }
 
@@ -394,9 +396,10 @@ fn session(row: &PgRow) -> Read<SessionEvidence> {
 fn plan(row: &PgRow) -> Read<PlanEvidence> {
     Ok(PlanEvidence {
         allocation: allocation(row)?,
-        party: row.try_get(15)?,
-        confirmation: row.try_get(16)?,
-        session_changes: row.try_get(17)?,
+        party: row.try_get(16)?,
+        confirmation: row.try_get(17)?,
+        amended: row.try_get(18)?,
+        session_changes: row.try_get(19)?,
     })
 }
 

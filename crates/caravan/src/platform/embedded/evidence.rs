@@ -39,12 +39,12 @@ const AFTER_ALL: &[u8] = &[0xff];
 const PREPARE: [&str; 8] = [
     "CREATE TEMP TABLE party_plans (kind TEXT, party TEXT, seq INTEGER, PRIMARY KEY (kind, party, seq)) WITHOUT ROWID",
     "INSERT INTO party_plans
-     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL
-     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status = 'active' OR ended_from IS NOT NULL",
+     SELECT 'trainer', CAST(trainer_id AS TEXT), seq FROM allocations WHERE status IN ('active', 'superseded') OR ended_from IS NOT NULL
+     UNION ALL SELECT 'student', CAST(student_id AS TEXT), seq FROM allocations WHERE status IN ('active', 'superseded') OR ended_from IS NOT NULL",
     "INSERT OR IGNORE INTO party_plans
      SELECT 'trainer', CAST(x.trainer_id AS TEXT), a.seq FROM session_changes x
      CROSS JOIN allocations a ON a.seq > x.seq >> 16 << 16 AND a.seq < ((x.seq >> 16) + 1) << 16
-     WHERE a.status = 'active' OR a.ended_from IS NOT NULL",
+     WHERE a.status IN ('active', 'superseded') OR a.ended_from IS NOT NULL",
     "CREATE TEMP TABLE parties (kind TEXT, party TEXT, full TEXT, PRIMARY KEY (kind, party, full)) WITHOUT ROWID",
     "INSERT OR IGNORE INTO parties SELECT kind, party, kind || ':' || party FROM party_plans",
     "INSERT OR IGNORE INTO parties
@@ -282,9 +282,10 @@ impl Evidence for EmbeddedEvidence {
                     (SELECT CAST(max(n.changed_at) AS TEXT) FROM purchase_changes n
                      WHERE n.purchase = purchases.seq AND n.kind = 'cancelled'),
                     (SELECT json_group_array(json_array(x.seq & 65535, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status,
-                            x.terms, n.changed_at, n.overrides)) FROM session_changes x
+                            x.terms, n.changed_at, n.overrides, x.as_planned)) FROM session_changes x
                      LEFT JOIN purchase_changes n ON n.purchase = x.seq >> 16 AND n.revision = x.revision
-                     WHERE x.seq > purchases.seq << 16 AND x.seq < (purchases.seq + 1) << 16)
+                     WHERE x.seq > purchases.seq << 16 AND x.seq < (purchases.seq + 1) << 16),
+                    CAST((SELECT c.amended FROM confirmations c WHERE c.seq = purchases.seq) AS TEXT)
              FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
         )
         .bind(after)
@@ -361,7 +362,7 @@ const ALLOCATIONS: &str =
     "SELECT CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(trainer_id AS TEXT), CAST(student_id AS TEXT),
         CAST(status AS TEXT), CAST(generation AS INTEGER), CAST(start_date AS TEXT), CAST(slots AS TEXT),
         CAST(skipped AS TEXT), CAST(receipt AS TEXT), CAST(allocated_at AS TEXT), CAST(ended_from AS TEXT),
-        CAST(ended_at AS TEXT), CAST(first_ordinal AS INTEGER), CAST(sessions AS INTEGER)
+        CAST(ended_at AS TEXT), CAST(first_ordinal AS INTEGER), CAST(sessions AS INTEGER), CAST(ordered AS TEXT)
  FROM allocations WHERE seq IN (
      SELECT a.seq FROM purchases p CROSS JOIN allocations a
          ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.purchase_id = p.id WHERE p.id > ?1 AND p.id <= ?2
@@ -383,9 +384,9 @@ const PLANS: &str =
         CAST(a.status AS TEXT), CAST(a.generation AS INTEGER), CAST(a.start_date AS TEXT), CAST(a.slots AS TEXT),
         CAST(a.skipped AS TEXT), CAST(a.receipt AS TEXT), CAST(a.allocated_at AS TEXT),
         CAST(a.ended_from AS TEXT), CAST(a.ended_at AS TEXT), CAST(a.first_ordinal AS INTEGER), CAST(a.sessions AS INTEGER),
-        o.party, CAST(c.confirmation AS TEXT),
+        CAST(a.ordered AS TEXT), o.party, CAST(c.confirmation AS TEXT), CAST(c.amended AS TEXT),
         (SELECT json_group_array(json_array(x.seq & 65535, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status, x.terms,
-                n.changed_at, n.overrides)) FROM session_changes x
+                n.changed_at, n.overrides, x.as_planned)) FROM session_changes x
          LEFT JOIN purchase_changes n ON n.purchase = x.seq >> 16 AND n.revision = x.revision
          WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16)
  FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq
@@ -440,6 +441,7 @@ fn purchase(row: &SqliteRow) -> Read<PurchaseEvidence> {
         confirmation: row.try_get(10)?,
         cancelled_at: row.try_get(11)?,
         session_changes: row.try_get(12)?,
+        amended: row.try_get(13)?,
     })
 }
 
@@ -460,6 +462,7 @@ fn allocation(row: &SqliteRow) -> Read<AllocationEvidence> {
         ended_at: row.try_get(12)?,
         first_ordinal: row.try_get(13)?,
         sessions: row.try_get(14)?,
+        ordered: row.try_get(15)?,
     })
 }
 
@@ -480,9 +483,10 @@ fn session(row: &SqliteRow) -> Read<SessionEvidence> {
 fn plan(row: &SqliteRow) -> Read<PlanEvidence> {
     Ok(PlanEvidence {
         allocation: allocation(row)?,
-        party: row.try_get(15)?,
-        confirmation: row.try_get(16)?,
-        session_changes: row.try_get(17)?,
+        party: row.try_get(16)?,
+        confirmation: row.try_get(17)?,
+        amended: row.try_get(18)?,
+        session_changes: row.try_get(19)?,
     })
 }
 

@@ -171,7 +171,7 @@ impl Lists for EmbeddedStore {
     async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError> {
         let sql = format!(
             "SELECT {PURCHASE_COLUMNS} FROM (SELECT seq >> 16 AS place FROM allocations
-                                             WHERE trainer_id IN (SELECT value FROM json_each(?1)) AND status = 'active'
+                                             WHERE trainer_id IN (SELECT value FROM json_each(?1)) AND status IN ('active', 'superseded')
                                              UNION SELECT seq >> 16 FROM session_changes
                                              WHERE trainer_id IN (SELECT value FROM json_each(?1))) AS o
              CROSS JOIN {PURCHASE_TABLES}

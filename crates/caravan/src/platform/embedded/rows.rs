@@ -27,10 +27,14 @@ where
 pub(super) const PLACE_BITS: u32 = 16;
 
 /// What a purchase is selected by; `allocations` are joined as `a`, the active one only.
-pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, c.confirmation, p.start_date, p.horizon, \
+pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, c.confirmation, c.amended, p.start_date, p.horizon, \
      p.generations, p.revision, a.id AS allocation_id, a.trainer_id, a.allocated_at, a.start_date AS allocation_start, a.slots, \
-     a.skipped, a.first_ordinal, a.sessions AS allocation_sessions, \
-     (SELECT json_group_array(json_array(x.seq, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status)) \
+     a.skipped, a.first_ordinal, a.sessions AS allocation_sessions, a.ordered, \
+     CASE WHEN p.generations > 1 THEN \
+     (SELECT json_group_array(json_array(e.id, e.trainer_id, e.allocated_at, e.start_date, e.slots, e.skipped, e.first_ordinal, \
+      e.sessions, e.ordered)) FROM allocations e \
+      WHERE e.seq > p.seq << 16 AND e.seq < (p.seq + 1) << 16 AND e.status = 'superseded') END AS earlier, \
+     (SELECT json_group_array(json_array(x.seq, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status, x.as_planned)) \
       FROM session_changes x WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16) AS changed";
 /// Where a purchase is selected from.
 pub(super) const PURCHASE_TABLES: &str = "purchases p CROSS JOIN confirmations c ON c.seq = p.seq

@@ -179,7 +179,7 @@ impl Lists for PostgresStore {
     async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError> {
         let sql = format!(
             "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES}
-             WHERE p.seq IN (SELECT seq >> 16 FROM allocations WHERE trainer_id = ANY($1) AND status = 'active'
+             WHERE p.seq IN (SELECT seq >> 16 FROM allocations WHERE trainer_id = ANY($1) AND status IN ('active', 'superseded')
                              UNION SELECT seq >> 16 FROM session_changes WHERE trainer_id = ANY($1))
                AND a.id IS NOT NULL AND p.status IN ('allocated', 'scheduled') ORDER BY p.seq"
         );

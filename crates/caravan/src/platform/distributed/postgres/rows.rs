@@ -19,11 +19,15 @@ where
 }
 
 /// What a purchase is selected by, from [`PURCHASE_TABLES`].
-pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id::text AS id, p.status, caravan_instant(p.created_at) AS created_at, c.confirmation,
+pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id::text AS id, p.status, caravan_instant(p.created_at) AS created_at, c.confirmation, c.amended,
      p.start_date::text AS start_date, p.horizon::text AS horizon, p.generations, p.revision, a.id::text AS allocation_id, a.trainer_id,
      caravan_instant(a.allocated_at) AS allocated_at, a.start_date::text AS allocation_start, a.slots, a.skipped,
-     a.first_ordinal, a.sessions AS allocation_sessions,
-     (SELECT json_agg(json_build_array(x.seq, x.revision, x.trainer_id, caravan_second(x.starts_at), caravan_second(x.ends_at), x.status))
+     a.first_ordinal, a.sessions AS allocation_sessions, a.ordered,
+     CASE WHEN p.generations > 1 THEN
+     (SELECT json_agg(json_build_array(e.id, e.trainer_id, caravan_instant(e.allocated_at), e.start_date, e.slots, e.skipped,
+      e.first_ordinal, e.sessions, e.ordered)) FROM allocations e
+      WHERE e.seq > p.seq << 16 AND e.seq < (p.seq + 1) << 16 AND e.status = 'superseded')::text END AS earlier,
+     (SELECT json_agg(json_build_array(x.seq, x.revision, x.trainer_id, caravan_second(x.starts_at), caravan_second(x.ends_at), x.status, x.as_planned))
       FROM session_changes x WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16)::text AS changed";
 /// Where a purchase is selected from; `allocations` are joined as `a`, the active one only.
 pub(super) const PURCHASE_TABLES: &str = "purchases p JOIN confirmations c ON c.seq = p.seq

@@ -9,7 +9,7 @@ use super::{count, purchases};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{PLACE_BITS, instant, json};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
-use crate::platform::transaction::{CommitError, NewAllocation};
+use crate::platform::transaction::{CommitError, NewAllocation, Replanned};
 
 static ALLOCATED: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
@@ -23,10 +23,45 @@ static BIND: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
         "allocations",
         "seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at, \
-         first_ordinal, sessions",
+         first_ordinal, sessions, ordered",
         "",
     )
 });
+
+/// Puts an allocation in the place of the active one; it and those before it keep their sessions before the new one's.
+pub(super) async fn supersede(
+    connection: &mut SqliteConnection,
+    place: i64,
+    replanned: &Replanned,
+) -> Result<(), CommitError> {
+    const SUPERSEDE: &str = "
+        UPDATE allocations SET status = 'superseded', ordered = coalesce(ordered, ?4),
+               sessions = max(0, min(coalesce(sessions, ?5), ?3 - first_ordinal))
+        WHERE seq > ?1 AND seq < ?2 AND status IN ('active', 'superseded')";
+    const PURCHASE: &str = "
+        UPDATE purchases SET generations = ?2, start_date = coalesce(?3, start_date), horizon = coalesce(?4, horizon) WHERE seq = ?1";
+    sqlx::query(SUPERSEDE)
+        .bind(place << PLACE_BITS)
+        .bind((place + 1) << PLACE_BITS)
+        .bind(replanned.allocation.first_ordinal)
+        .bind(json(&replanned.ordered_before))
+        .bind(replanned.ordered_before.plan.sessions)
+        .execute(&mut *connection)
+        .await
+        .map_err(commit_error)?;
+    sqlx::query(PURCHASE)
+        .bind(place)
+        .bind(replanned.allocation.generation)
+        .bind(replanned.start_date.map(|date| date.to_string()))
+        .bind(replanned.horizon.map(|date| date.to_string()))
+        .execute(&mut *connection)
+        .await
+        .map_err(commit_error)?;
+    if let Some(amended) = &replanned.amended {
+        purchases::amend(connection, place, amended).await?;
+    }
+    insert(connection, &[(place, &replanned.allocation)]).await
+}
 
 /// An allocation and its purchase's place.
 type Placed<'a> = (i64, &'a NewAllocation);
@@ -74,6 +109,7 @@ async fn insert(connection: &mut SqliteConnection, placed: &[Placed<'_>]) -> Res
             .bind(instant(allocation.allocated_at))
             .bind(allocation.first_ordinal)
             .bind(allocation.sessions)
+            .bind(allocation.ordered.as_ref().map(json))
     });
     match bound.await {
         Ok(_) => Ok(()),

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::purchase::{Ordered, PurchaseStatus};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::count;
+use super::notes::{self, Decided};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{instant, json};
 use crate::platform::embedded::sqlite::commit_error;
-use crate::platform::transaction::{CommitError, NewPurchase};
+use crate::platform::transaction::{Amendment, CommitError, NewPurchase};
 
 static RECORD: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
@@ -60,6 +61,51 @@ pub(super) async fn record(connection: &mut SqliteConnection, purchases: &[NewPu
     let confirmed = CONFIRM
         .run(connection, &numbered, |query, (seq, purchase)| query.bind(*seq).bind(json(&purchase.confirmation)));
     confirmed.await.map_err(commit_error)?;
+    Ok(())
+}
+
+/// Amends course or plan of a purchase that has no trainer yet and is still at the revision it was decided on.
+pub(super) async fn amend_waiting(connection: &mut SqliteConnection, amendment: &Amendment) -> Result<(), CommitError> {
+    const STEP: &str = "
+        UPDATE purchases SET revision = revision + 1, sessions_total = ?3
+        WHERE id = ?1 AND revision = ?2 AND status IN ('created', 'waitlisted') RETURNING seq";
+    let query = sqlx::query_scalar(STEP)
+        .bind(amendment.purchase_id.to_string())
+        .bind(amendment.revision)
+        .bind(amendment.ordered.plan.sessions);
+    let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
+    let Some(place) = place else {
+        return Err(CommitError::changed(format!("purchase {}", amendment.purchase_id)));
+    };
+    amend(connection, place, &amendment.ordered).await?;
+    let Amendment { changed_at, actor, reason, .. } = amendment;
+    let decided = Decided { kind: "amended", at: *changed_at, actor, reason };
+    notes::keep(connection, place, amendment.revision + 1, &decided).await
+}
+
+/// Writes the course and the plan that count from now on; what was reported stays.
+pub(super) async fn amend(
+    connection: &mut SqliteConnection,
+    place: i64,
+    ordered: &Ordered,
+) -> Result<(), CommitError> {
+    const PURCHASE: &str =
+        "UPDATE purchases SET subject = ?2, level = ?3, requested_start_date = ?4 WHERE seq = ?1";
+    let course = ordered.course.key();
+    sqlx::query("UPDATE confirmations SET amended = ?2 WHERE seq = ?1")
+        .bind(place)
+        .bind(json(ordered))
+        .execute(&mut *connection)
+        .await
+        .map_err(commit_error)?;
+    sqlx::query(PURCHASE)
+        .bind(place)
+        .bind(course.subject)
+        .bind(course.level)
+        .bind(ordered.plan.start_date.to_string())
+        .execute(connection)
+        .await
+        .map_err(commit_error)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::{completion, count, windows};
+use super::{allocations, completion, count, windows};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{PLACE_BITS, instant, json, second};
 use crate::platform::embedded::sqlite::commit_error;
@@ -14,7 +14,7 @@ static NOTE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
         "session_changes",
         "seq, revision, before_trainer_id, before_starts_at, before_ends_at, before_status, \
-         trainer_id, starts_at, ends_at, status, terms",
+         trainer_id, starts_at, ends_at, status, terms, as_planned",
         "",
     )
 });
@@ -42,12 +42,15 @@ pub(super) async fn change(connection: &mut SqliteConnection, change: &SessionsC
         .bind(change.purchase_id.to_string())
         .bind(change.revision)
         .bind(change.allocation_id.to_string())
-        .bind(change.extended.as_ref().map_or(0, |extended| i64::from(extended.added)));
+        .bind(change.more_sessions());
     let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some(place) = place else {
         return Err(CommitError::changed(format!("purchase {}", change.purchase_id)));
     };
     note(connection, change, place).await?;
+    if let Some(replanned) = &change.replanned {
+        allocations::supersede(connection, place, replanned).await?;
+    }
     apply(connection, change, place).await?;
     if let Some(extended) = &change.extended {
         extend(connection, extended, place).await?;
@@ -93,6 +96,7 @@ async fn note(connection: &mut SqliteConnection, change: &SessionsChange, place:
             .bind(second(after.ends_at))
             .bind(after.status.name())
             .bind(terms.clone())
+            .bind(i64::from(session.as_planned))
     })
     .await
     .map_err(commit_error)?;

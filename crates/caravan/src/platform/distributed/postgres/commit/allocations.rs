@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::{column, count, purchases};
 use crate::platform::columns::{instant, json};
 use crate::platform::distributed::postgres::errors::{Failure, commit_error, failure};
-use crate::platform::transaction::{CommitError, NewAllocation};
+use crate::platform::transaction::{CommitError, NewAllocation, Replanned};
 
 /// Binds trainers to purchases that wait for one.
 pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
@@ -34,16 +34,51 @@ pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAlloca
     insert(connection, allocations).await
 }
 
+/// Puts an allocation in the place of the active one; it and those before it keep their sessions before the new one's.
+pub(super) async fn supersede(
+    connection: &mut PgConnection,
+    place: i64,
+    replanned: &Replanned,
+) -> Result<(), CommitError> {
+    const SUPERSEDE: &str = "
+        UPDATE allocations SET status = 'superseded', ordered = coalesce(ordered, $3),
+               sessions = greatest(0, least(coalesce(sessions, $4), $2 - first_ordinal))
+        WHERE seq > $1 << 16 AND seq < ($1 + 1) << 16 AND status IN ('active', 'superseded')";
+    const PURCHASE: &str = "
+        UPDATE purchases SET generations = $2, start_date = coalesce($3::date, start_date), horizon = coalesce($4::date, horizon)
+        WHERE seq = $1";
+    sqlx::query(SUPERSEDE)
+        .bind(place)
+        .bind(i64::from(replanned.allocation.first_ordinal))
+        .bind(json(&replanned.ordered_before))
+        .bind(i64::from(replanned.ordered_before.plan.sessions))
+        .execute(&mut *connection)
+        .await
+        .map_err(commit_error)?;
+    sqlx::query(PURCHASE)
+        .bind(place)
+        .bind(i64::from(replanned.allocation.generation))
+        .bind(replanned.start_date.map(|date| date.to_string()))
+        .bind(replanned.horizon.map(|date| date.to_string()))
+        .execute(&mut *connection)
+        .await
+        .map_err(commit_error)?;
+    if let Some(amended) = &replanned.amended {
+        purchases::amend(connection, place, amended).await?;
+    }
+    insert(connection, std::slice::from_ref(&replanned.allocation)).await
+}
+
 async fn insert(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
     const BIND: &str = "
         INSERT INTO allocations (seq, id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt,
-                                 allocated_at, first_ordinal, sessions)
+                                 allocated_at, first_ordinal, sessions, ordered)
         SELECT p.seq << 16 | v.generation, v.id, v.purchase_id, v.trainer_id, v.student_id, v.generation, v.start_date::date,
-               v.slots, v.skipped, v.receipt, v.allocated_at::timestamptz, v.first_ordinal, v.sessions
+               v.slots, v.skipped, v.receipt, v.allocated_at::timestamptz, v.first_ordinal, v.sessions, v.ordered
         FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                    $9::text[], $10::text[], $11::bigint[], $12::bigint[])
+                    $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[])
              AS v (id, purchase_id, trainer_id, student_id, generation, start_date, slots, skipped, receipt, allocated_at,
-                   first_ordinal, sessions)
+                   first_ordinal, sessions, ordered)
         JOIN purchases p ON p.id = v.purchase_id ORDER BY p.seq";
     let query = sqlx::query(BIND)
         .bind(column(allocations, |allocation| allocation.id))
@@ -57,7 +92,8 @@ async fn insert(connection: &mut PgConnection, allocations: &[NewAllocation]) ->
         .bind(column(allocations, |allocation| allocation.receipt.as_str()))
         .bind(column(allocations, |allocation| instant(allocation.allocated_at)))
         .bind(column(allocations, |allocation| i64::from(allocation.first_ordinal)))
-        .bind(column(allocations, |allocation| i64::from(allocation.sessions)));
+        .bind(column(allocations, |allocation| i64::from(allocation.sessions)))
+        .bind(column(allocations, |allocation| allocation.ordered.as_ref().map(json)));
     match query.execute(connection).await {
         Ok(_) => Ok(()),
         Err(error) if failure(&error) == Failure::Unique => Err(CommitError::changed("the allocation of a purchase")),

@@ -54,8 +54,9 @@ async fn end(
 ) -> Result<(), CommitError> {
     const END: &str = "
         WITH off AS (UPDATE sessions SET status = 'cancelled' WHERE seq = ANY($4) AND status IN ('scheduled', 'completed'))
-        UPDATE allocations SET status = 'ended', ended_from = $2::date, ended_at = $3::timestamptz
-        WHERE seq >> 16 = $1 AND status = 'active'";
+        UPDATE allocations SET status = CASE status WHEN 'active' THEN 'ended' ELSE status END, ended_from = $2::date,
+               ended_at = $3::timestamptz
+        WHERE seq > $1 << 16 AND seq < ($1 + 1) << 16 AND status IN ('active', 'superseded')";
     sqlx::query(END)
         .bind(place)
         .bind(off.ending.effective_from.to_string())

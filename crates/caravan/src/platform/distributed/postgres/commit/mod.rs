@@ -55,6 +55,9 @@ async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Resu
     for change in &effects.session_changes {
         session_changes::change(connection, change).await?;
     }
+    for amendment in &effects.amendments {
+        purchases::amend_waiting(connection, amendment).await?;
+    }
     for cancellation in &effects.cancellations {
         cancellations::call_off(connection, cancellation).await?;
     }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::purchase::{Ordered, PurchaseStatus};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{column, count};
 use crate::platform::columns::{instant, json};
 use crate::platform::distributed::postgres::errors::commit_error;
-use crate::platform::transaction::{CommitError, NewPurchase};
+use crate::platform::transaction::{Amendment, CommitError, NewPurchase};
 
 /// Records purchases that must be new.
 pub(super) async fn record(connection: &mut PgConnection, purchases: &[NewPurchase]) -> Result<(), CommitError> {
@@ -47,6 +47,52 @@ pub(super) async fn record(connection: &mut PgConnection, purchases: &[NewPurcha
         0 => Ok(()),
         missing => Err(CommitError::changed(format!("{missing} of the purchases to record are there already: they"))),
     }
+}
+
+/// Amends course or plan of a purchase that has no trainer yet and is still at the revision it was decided on.
+pub(super) async fn amend_waiting(connection: &mut PgConnection, amendment: &Amendment) -> Result<(), CommitError> {
+    const STEP: &str = "
+        UPDATE purchases SET revision = revision + 1, sessions_total = $3
+        WHERE id = $1 AND revision = $2 AND status IN ('created', 'waitlisted') RETURNING seq";
+    let query = sqlx::query_scalar(STEP)
+        .bind(amendment.purchase_id)
+        .bind(amendment.revision)
+        .bind(i64::from(amendment.ordered.plan.sessions));
+    let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
+    let Some(place) = place else {
+        return Err(CommitError::changed(format!("purchase {}", amendment.purchase_id)));
+    };
+    amend(connection, place, &amendment.ordered).await?;
+    const NOTE: &str = "INSERT INTO purchase_changes (purchase, revision, kind, changed_at, actor, reason)
+                        VALUES ($1, $2, 'amended', $3::timestamptz, $4, $5)";
+    sqlx::query(NOTE)
+        .bind(place)
+        .bind(amendment.revision + 1)
+        .bind(instant(amendment.changed_at))
+        .bind(&amendment.actor)
+        .bind(&amendment.reason)
+        .execute(connection)
+        .await
+        .map_err(commit_error)?;
+    Ok(())
+}
+
+/// Writes the course and the plan that count from now on; what was reported stays.
+pub(super) async fn amend(connection: &mut PgConnection, place: i64, ordered: &Ordered) -> Result<(), CommitError> {
+    const AMEND: &str = "
+        WITH confirmed AS (UPDATE confirmations SET amended = $2 WHERE seq = $1)
+        UPDATE purchases SET subject = $3, level = $4, requested_start_date = $5::date WHERE seq = $1";
+    let course = ordered.course.key();
+    sqlx::query(AMEND)
+        .bind(place)
+        .bind(json(ordered))
+        .bind(course.subject)
+        .bind(course.level)
+        .bind(ordered.plan.start_date.to_string())
+        .execute(connection)
+        .await
+        .map_err(commit_error)?;
+    Ok(())
 }
 
 /// The places (`purchases.seq`) of those of these purchases that exist.

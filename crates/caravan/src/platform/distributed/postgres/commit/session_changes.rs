@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{column, completion, count, windows};
+use super::{allocations, column, completion, count, windows};
 use crate::platform::columns::{instant, json, second};
 use crate::platform::distributed::PLACE_BITS;
 use crate::platform::distributed::postgres::errors::commit_error;
@@ -19,12 +19,15 @@ pub(super) async fn change(connection: &mut PgConnection, change: &SessionsChang
         .bind(change.purchase_id)
         .bind(change.revision)
         .bind(change.allocation_id)
-        .bind(change.extended.as_ref().map_or(0, |extended| i64::from(extended.added)));
+        .bind(change.more_sessions());
     let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some(place) = place else {
         return Err(CommitError::changed(format!("purchase {}", change.purchase_id)));
     };
     note(connection, change, place).await?;
+    if let Some(replanned) = &change.replanned {
+        allocations::supersede(connection, place, replanned).await?;
+    }
     apply(connection, change, place).await?;
     if let Some(extended) = &change.extended {
         extend(connection, extended, place).await?;
@@ -45,13 +48,13 @@ async fn note(connection: &mut PgConnection, change: &SessionsChange, place: i64
         VALUES ($1, $2, $3, $4::timestamptz, $5, $6, $7)";
     const SESSIONS: &str = "
         INSERT INTO session_changes (seq, revision, before_trainer_id, before_starts_at, before_ends_at, before_status,
-                                     trainer_id, starts_at, ends_at, status, terms)
+                                     trainer_id, starts_at, ends_at, status, terms, as_planned)
         SELECT v.seq, $2, v.before_trainer_id, v.before_starts_at::timestamptz, v.before_ends_at::timestamptz, v.before_status,
-               v.trainer_id, v.starts_at::timestamptz, v.ends_at::timestamptz, v.status, v.terms
+               v.trainer_id, v.starts_at::timestamptz, v.ends_at::timestamptz, v.status, v.terms, v.as_planned
         FROM UNNEST($1::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                    $11::text[])
+                    $11::text[], $12::bigint[])
              AS v (seq, before_trainer_id, before_starts_at, before_ends_at, before_status, trainer_id, starts_at, ends_at, status,
-                   terms)";
+                   terms, as_planned)";
     let revision = change.revision + 1;
     let overrides: Vec<&str> = change.overrides.iter().map(|rule| rule.name()).collect();
     sqlx::query(NOTE)
@@ -78,6 +81,7 @@ async fn note(connection: &mut PgConnection, change: &SessionsChange, place: i64
         .bind(column(sessions, |session| second(session.after.ends_at)))
         .bind(column(sessions, |session| session.after.status.name()))
         .bind(column(sessions, |session| session.terms.as_deref()))
+        .bind(column(sessions, |session| i64::from(session.as_planned)))
         .execute(connection)
         .await
         .map_err(commit_error)?;
