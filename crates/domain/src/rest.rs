@@ -105,7 +105,8 @@ mod tests {
         // Moved behind the date with a low number: it belongs to the rest, and so do those behind it.
         assert_eq!(first_of(&Changed::from([(2, at(5, Scheduled))]), from, now), 2);
         let changed = Changed::from([(4, at(4, Cancelled))]);
-        let rest = rest_of(standing(lessons(), "trn_1", &changed).collect(), &TimeZone::UTC, from, now.parse().unwrap());
+        let rest =
+            rest_of(standing(lessons(), "trn_1", &changed).collect(), &TimeZone::UTC, from, now.parse().unwrap());
         assert_eq!((rest.is_off(4), rest.is_off(5), rest.to_hold().count()), (true, false, 2));
     }
 }

@@ -53,7 +53,18 @@ impl Changes {
         rows.sort_by_key(|row| (row.0, row.1));
         let mut changes = Self::default();
         for row in rows {
-            let ChangeText(ordinal, revision, trainer_id, starts, ends, status, terms, changed_at, overrides, as_planned) = row;
+            let ChangeText(
+                ordinal,
+                revision,
+                trainer_id,
+                starts,
+                ends,
+                status,
+                terms,
+                changed_at,
+                overrides,
+                as_planned,
+            ) = row;
             let missing = || format!("no note tells who changed session {ordinal} in revision {revision}");
             let unread = || format!("session {ordinal} was changed to {starts:?} until {ends:?}, which is no time");
             let terms =

@@ -110,6 +110,8 @@ fn taught_by_the_allocated(case: &Case<'_>, session: &SessionEvidence) -> bool {
         let still_held = allocation.status == "active"
             || (allocation.status == "superseded" && Ending::read(allocation).is_none())
             || Ending::read(allocation).is_some_and(|ending| ending.keeps_session(session));
-        allocation.trainer_id == session.trainer_id && (still_held || session.status != "scheduled")
+        let behind = allocation.sessions.map(|sessions| allocation.first_ordinal + sessions);
+        let is_its = behind.is_none_or(|behind| session.ordinal < behind);
+        allocation.trainer_id == session.trainer_id && is_its && (still_held || session.status != "scheduled")
     })
 }

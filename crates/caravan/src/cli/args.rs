@@ -17,8 +17,8 @@ mod time_data;
 
 pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
 pub(crate) use purchases::{
-    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseAmendArgs, PurchaseCancelArgs, PurchaseReassignArgs, PurchaseShowArgs, RestArgs, PurchasesCommand,
-    PurchasesListArgs,
+    AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseAmendArgs, PurchaseCancelArgs, PurchaseReassignArgs,
+    PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, RestArgs,
 };
 pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
 pub(crate) use sessions::{

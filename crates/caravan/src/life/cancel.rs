@@ -13,6 +13,7 @@ use crate::platform::rows::Purchase;
 use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
 use crate::workers::cancellation::{self, Order, Weights};
+use crate::workers::window::sessions_of;
 
 /// What a person asks for.
 #[derive(Clone, Debug)]
@@ -122,7 +123,10 @@ fn decide(
         return Err(CancelError::Past { from: effective_from, today });
     }
     let ending = Ending { effective_from, decided_at: now };
-    let sessions = purchase.allocation.as_ref().map_or(confirmation.plan.sessions, |allocation| allocation.sessions);
+    let sessions = match purchase.allocation {
+        Some(_) => sessions_of(purchase)?.iter().filter(|session| session.state.takes_time()).count() as u16,
+        None => confirmation.plan.sessions,
+    };
     let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.ordinals.len() as u16);
     if off == 0 {
         return Err(CancelError::NothingLeft(purchase.id, effective_from));

@@ -198,7 +198,8 @@ impl Desk {
             Wish::Reassign { trainer_id: Some(only), .. } => (vec![only.clone()], None),
             Wish::Reassign { .. } => {
                 let all = candidates(platform, &confirmation).await?;
-                let preferred = confirmation.preferred_trainer_id.clone().filter(|preferred| Some(preferred) != teaches.as_ref());
+                let preferred =
+                    confirmation.preferred_trainer_id.clone().filter(|preferred| Some(preferred) != teaches.as_ref());
                 (all.into_iter().filter(|id| Some(id) != teaches.as_ref()).collect(), preferred)
             }
             // Who teaches it goes on if they can.
@@ -296,7 +297,7 @@ impl Desk {
             time_zone: student.time_zone.clone(),
             languages: student.languages.clone(),
             course: course.clone(),
-            plan: Plan { start_date: self.from, sessions, ..plan.clone() },
+            plan: Plan { start_date: self.from.max(plan.start_date), sessions, ..plan.clone() },
             preferred_trainer_id: self.preferred.clone(),
             previous_trainer_id: None,
             student_calendar: self.student.clone(),
@@ -316,7 +317,12 @@ fn first_date(asked: Option<Date>, now: Timestamp, zone: &TimeZone, policy: Poli
 
 /// The last session that is to be held, and the last that there is: those that stand in the calendar already and are not to
 /// be held any more are called off.
-fn extent(purchase: &Purchase, confirmation: &Confirmation, rest: &Rest, from: Date) -> Result<(u32, u32), ChangeError> {
+fn extent(
+    purchase: &Purchase,
+    confirmation: &Confirmation,
+    rest: &Rest,
+    from: Date,
+) -> Result<(u32, u32), ChangeError> {
     let Some(last) = rest.sessions.last().map(|session| session.planned.ordinal) else {
         return Err(ChangeError::NothingLeft(purchase.id, from));
     };
@@ -326,8 +332,7 @@ fn extent(purchase: &Purchase, confirmation: &Confirmation, rest: &Rest, from: D
     if last_held <= kept {
         return Err(ChangeError::TooFew { asked: last_held, kept });
     }
-    let is_there =
-        |session: &&Standing| purchase.horizon.is_some_and(|horizon| session.planned.local_date < horizon);
+    let is_there = |session: &&Standing| purchase.horizon.is_some_and(|horizon| session.planned.local_date < horizon);
     let last_there = rest.sessions.iter().filter(is_there).map(|session| session.planned.ordinal).max();
     Ok((last_held, last_held.max(last_there.unwrap_or(0))))
 }

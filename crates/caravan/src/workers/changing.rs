@@ -80,11 +80,12 @@ pub fn change(
     let allocation = purchase.allocation.as_ref().ok_or_else(|| unknown("trainer".to_owned()))?;
     let (extension, judged) = wish.extension.unzip();
     let plan = extended(window::schedule(purchase, allocation)?, extension.as_ref());
-    let now_or_added = window::sessions_of(purchase)?
-        .into_iter()
-        .chain(standing(plan.occurrences(), &allocation.trainer_id, &purchase.changed));
-    let sessions: BTreeMap<u32, Standing> =
-        now_or_added.map(|session| (session.planned.ordinal, session)).collect();
+    let now_or_added = window::sessions_of(purchase)?.into_iter().chain(standing(
+        plan.occurrences(),
+        &allocation.trainer_id,
+        &purchase.changed,
+    ));
+    let sessions: BTreeMap<u32, Standing> = now_or_added.map(|session| (session.planned.ordinal, session)).collect();
     let mut changing = Changing { purchase, plan: &plan, changes: Vec::new(), told: Vec::new(), work: Work::default() };
     for wanted in wish.sessions {
         let ordinal = wanted.ordinal;
@@ -248,11 +249,7 @@ impl Work {
 }
 
 /// What is told of changed sessions.
-pub(super) fn event(
-    purchase: &Purchase,
-    order: &Order,
-    sessions: Vec<ChangedSession>,
-) -> Result<Event, WorkError> {
+pub(super) fn event(purchase: &Purchase, order: &Order, sessions: Vec<ChangedSession>) -> Result<Event, WorkError> {
     let revision = purchase.revision + 1;
     let payload = SessionsChanged {
         purchase_id: purchase.id,

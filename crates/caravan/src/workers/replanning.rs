@@ -128,7 +128,10 @@ impl LaidOut {
         };
         let occurrences: BTreeMap<u32, Occurrence> = plan.occurrences().map(|at| (at.ordinal, at)).collect();
         if occurrences.len() != usize::from(sessions) {
-            return Err(WorkError::Failed(format!("the calendar has no room for the rest of purchase {}", purchase.id)));
+            return Err(WorkError::Failed(format!(
+                "the calendar has no room for the rest of purchase {}",
+                purchase.id
+            )));
         }
         // What stands in the calendar stays there, wherever it moves.
         let there = rest.sessions.iter().filter(|session| is_in_calendar(purchase, session));

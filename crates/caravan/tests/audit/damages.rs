@@ -67,7 +67,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "a session was moved to where its trainer was not available",
         find: "SELECT p.id, a.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16
-               JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'",
+               JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active' WHERE x.terms IS NOT NULL",
         statements: &["UPDATE session_changes SET terms = replace(terms, '21:00', '09:00')
                        WHERE seq >> 16 = (SELECT seq FROM purchases WHERE id = ?1)"],
         breaks: &[WholePlanFits],
@@ -95,6 +95,33 @@ pub(crate) const DAMAGES: &[Damage] = &[
                JOIN sessions n ON n.purchase_id = p.id AND n.ordinal = a.first_ordinal + 1 WHERE a.first_ordinal > 1",
         statements: &["DELETE FROM sessions WHERE id = ?1"],
         breaks: &[Once, RollingWindow],
+    },
+    Damage {
+        what: "a plan that was given away keeps one session more",
+        find: "SELECT a.id, 'trainer:' || a.trainer_id FROM allocations a
+               JOIN allocations b ON b.purchase_id = a.purchase_id AND b.status = 'active' AND b.trainer_id <> a.trainer_id
+               WHERE a.status = 'superseded'",
+        statements: &["UPDATE allocations SET sessions = sessions + 1 WHERE id = ?1"],
+        breaks: &[NoDoubleBooking],
+    },
+    Damage {
+        what: "what was given away is still with the one before",
+        find: "SELECT s.id, s.id FROM allocations a
+               JOIN allocations b ON b.purchase_id = a.purchase_id AND b.status = 'active' AND b.trainer_id <> a.trainer_id
+               JOIN sessions s ON s.purchase_id = a.purchase_id AND s.ordinal = a.first_ordinal + a.sessions
+               WHERE a.status = 'superseded'",
+        statements: &["UPDATE sessions SET trainer_id = (SELECT a.trainer_id FROM allocations a
+                       WHERE a.purchase_id = sessions.purchase_id AND a.status = 'superseded') WHERE id = ?1"],
+        breaks: &[Once],
+    },
+    Damage {
+        what: "what a plan was lengthened to is forgotten",
+        find: "SELECT a.id, a.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
+               WHERE a.status = 'active' AND a.generation > 1 AND p.sessions_total > 24",
+        statements: &["UPDATE allocations SET ordered = NULL WHERE id = ?1",
+                      "UPDATE confirmations SET amended = NULL
+                       WHERE seq = (SELECT seq >> 16 FROM allocations WHERE id = ?1)"],
+        breaks: &[WholePlanFits],
     },
     Damage {
         what: "a session in the middle is gone",

@@ -1,5 +1,6 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
-//! weeks later again; then one plan is called off, and a session of another is moved. One plan has moved in.
+//! weeks later again; then one plan is called off, a session of another is moved, and the rest of two is planned anew. One
+//! plan has moved in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use caravan::engine::{Policy, Stats, Stop};
 use caravan::life::adopting;
 use caravan::life::cancel;
+use caravan::life::replanning::{self, Wish};
 use caravan::life::sessions::{self, Act, When};
 use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
@@ -31,6 +33,9 @@ const PURCHASES: usize = 30;
 const CALLED_OFF: &str = "pay_4";
 /// The payment of the plan of which a session is moved.
 const MOVED: &str = "pay_8";
+/// The payments of plans whose rest is planned anew.
+const GIVEN_AWAY: &str = "pay_14";
+const LENGTHENED: &str = "pay_16";
 /// Longer than that, so that what happened is still told by the log.
 const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
 
@@ -176,6 +181,23 @@ async fn move_one(platform: &Platform) {
     sessions::change(platform, &request).await.unwrap();
 }
 
+/// The rest of one plan that is under way is given to somebody else, that of another becomes longer.
+async fn plan_anew(platform: &Platform) {
+    for (payment_id, wish) in [
+        (GIVEN_AWAY, Wish::Reassign { instead_of: None, trainer_id: None }),
+        (LENGTHENED, Wish::Amend(br#"{"plan": {"sessions": 26}}"#.to_vec())),
+    ] {
+        let request = replanning::Request {
+            purchase_id: purchase_id(payment_id, None),
+            wish,
+            from: None,
+            actor: "ann".to_owned(),
+            reason: "agreed by phone".to_owned(),
+        };
+        replanning::replan(platform, &request, Default::default()).await.unwrap();
+    }
+}
+
 /// All of what was called off is given back, a part of what is over, and something that nobody knows of.
 async fn give_back(platform: &Platform) {
     let refunds = [(CALLED_OFF, 149_900), ("pay_5", 500), ("pay_unknown", 500)].map(|(payment_id, minor)| {
@@ -205,6 +227,7 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     run_workers(&later).await;
     call_off(&later).await;
     move_one(&later).await;
+    plan_anew(&later).await;
     give_back(&later).await;
     run_workers(&later).await;
     ground.keep().await;

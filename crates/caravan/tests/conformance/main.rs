@@ -16,6 +16,7 @@ mod outbox;
 mod positions;
 mod purchases;
 mod refunds;
+mod replanning;
 mod roster;
 #[path = "../support/services.rs"]
 mod services;
@@ -84,6 +85,9 @@ macro_rules! conformance {
             refunds::of_a_payment_and_its_refund_at_once_one_looks_again;
             refunds::parts_at_once_are_added_up;
             refunds::an_open_one_is_settled_once_and_stays_so;
+            replanning::another_allocation_begins_where_the_one_before_ends;
+            replanning::a_rest_decided_on_what_is_no_more_is_refused;
+            replanning::a_purchase_that_waits_is_amended_once_and_keeps_what_was_reported;
             roster::an_import_is_an_upsert_by_version;
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;

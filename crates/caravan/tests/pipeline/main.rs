@@ -19,6 +19,7 @@ mod once;
 mod reconciling;
 mod records;
 mod refunding;
+mod replanning;
 mod retention;
 mod sample;
 mod school_year;

@@ -25,13 +25,7 @@ pub(super) async fn amend(settings: &Settings, args: PurchaseAmendArgs, output: 
     run(settings, &args.id, wish, args.rest, output).await
 }
 
-async fn run(
-    settings: &Settings,
-    asked: &str,
-    wish: Wish,
-    args: RestArgs,
-    output: &mut Output,
-) -> Result<(), Failure> {
+async fn run(settings: &Settings, asked: &str, wish: Wish, args: RestArgs, output: &mut Output) -> Result<(), Failure> {
     let request = Request {
         purchase_id: purchase_id(asked),
         wish,

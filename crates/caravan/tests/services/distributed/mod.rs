@@ -39,6 +39,8 @@ mod reconciling;
 mod records;
 #[path = "../../pipeline/refunding.rs"]
 mod refunding;
+#[path = "../../pipeline/replanning.rs"]
+mod replanning;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
 #[path = "../../pipeline/skipping.rs"]

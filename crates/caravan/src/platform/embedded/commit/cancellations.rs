@@ -58,7 +58,8 @@ async fn end(
     const SESSIONS: &str =
         "UPDATE sessions SET status = 'cancelled' WHERE seq IN (SELECT ?1 | value FROM json_each(?2))
                             AND status IN ('scheduled', 'completed')";
-    const END: &str = "UPDATE allocations SET status = iif(status = 'active', 'ended', status), ended_from = ?3, ended_at = ?4
+    const END: &str =
+        "UPDATE allocations SET status = iif(status = 'active', 'ended', status), ended_from = ?3, ended_at = ?4
                        WHERE seq > ?1 AND seq < ?2 AND status IN ('active', 'superseded')";
     let (from, until) = (place << PLACE_BITS, (place + 1) << PLACE_BITS);
     sqlx::query(SESSIONS)

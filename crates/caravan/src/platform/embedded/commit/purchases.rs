@@ -84,13 +84,8 @@ pub(super) async fn amend_waiting(connection: &mut SqliteConnection, amendment: 
 }
 
 /// Writes the course and the plan that count from now on; what was reported stays.
-pub(super) async fn amend(
-    connection: &mut SqliteConnection,
-    place: i64,
-    ordered: &Ordered,
-) -> Result<(), CommitError> {
-    const PURCHASE: &str =
-        "UPDATE purchases SET subject = ?2, level = ?3, requested_start_date = ?4 WHERE seq = ?1";
+pub(super) async fn amend(connection: &mut SqliteConnection, place: i64, ordered: &Ordered) -> Result<(), CommitError> {
+    const PURCHASE: &str = "UPDATE purchases SET subject = ?2, level = ?3, requested_start_date = ?4 WHERE seq = ?1";
     let course = ordered.course.key();
     sqlx::query("UPDATE confirmations SET amended = ?2 WHERE seq = ?1")
         .bind(place)
