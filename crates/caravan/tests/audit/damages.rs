@@ -116,7 +116,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     },
     Damage {
         what: "what a plan was lengthened to is forgotten",
-        find: "SELECT a.id, a.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
+        find: "SELECT a.id, a.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
                WHERE a.status = 'active' AND a.generation > 1 AND p.sessions_total > 24",
         statements: &["UPDATE allocations SET ordered = NULL WHERE id = ?1",
                       "UPDATE confirmations SET amended = NULL
