@@ -122,7 +122,10 @@ fn decide(
         return Err(CancelError::Past { from: effective_from, today });
     }
     let ending = Ending { effective_from, decided_at: now };
-    let sessions = purchase.allocation.as_ref().map_or(confirmation.plan.sessions, |allocation| allocation.sessions);
+    let sessions = purchase
+        .allocation
+        .as_ref()
+        .map_or_else(|| confirmation.plan.reserved_sessions(), |allocation| allocation.sessions);
     let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.ordinals.len() as u16);
     if off == 0 {
         return Err(CancelError::NothingLeft(purchase.id, effective_from));

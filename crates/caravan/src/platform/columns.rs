@@ -133,7 +133,7 @@ pub(super) fn unfulfilled(
 /// A purchase and its place in the list.
 pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), PlatformError> {
     let confirmation: Confirmation = from_json("confirmations.confirmation", &columns.confirmation)?;
-    let bought = i64::from(confirmation.plan.sessions);
+    let bought = i64::from(confirmation.plan.reserved_sessions());
     let purchase = Purchase {
         id: parsed("purchase id", &columns.id)?,
         status: parsed::<PurchaseStatus>("purchase status", &columns.status)?,

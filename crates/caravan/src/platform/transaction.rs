@@ -66,6 +66,8 @@ pub struct Effects {
     pub windows: Vec<WindowExtension>,
     /// What people change of purchases' sessions; each purchase must be at the revision it was decided on.
     pub session_changes: Vec<SessionsChange>,
+    /// Plans without an end that are reserved further ahead; each purchase must be at the revision it was decided on.
+    pub prolonged: Vec<Prolonged>,
     /// Purchases that are called off, after windows were extended; each must be as it was decided on.
     pub cancellations: Vec<NewCancellation>,
     /// What people decided of purchases, after allocations; each is a revision.
@@ -277,6 +279,8 @@ pub struct Note {
 pub struct EndedAllocation {
     /// Which.
     pub id: Uuid,
+    /// How many sessions it had when that was decided.
+    pub sessions: u16,
     /// The ordinals of its sessions that are not held.
     pub called_off: Vec<u32>,
 }
@@ -365,6 +369,27 @@ pub struct PlanExtension {
     pub added: u16,
     /// The dates without a lesson from now on.
     pub skipped: Vec<Date>,
+}
+
+/// A plan without an end is reserved further ahead.
+#[derive(Clone, Debug)]
+pub struct Prolonged {
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// The revision the decision was made on; the purchase is at the next one after it.
+    pub revision: i64,
+    /// The allocation that must still be the active one.
+    pub allocation_id: Uuid,
+    /// Who teaches.
+    pub trainer_id: String,
+    /// How many sessions the allocation has from now on.
+    pub sessions: u16,
+    /// The dates without a lesson from now on.
+    pub skipped: Vec<Date>,
+    /// Those added that stand in the calendar at once, as its window reaches beyond what was reserved before.
+    pub in_calendar: Vec<NewSession>,
+    /// What is noted of it, at the next revision.
+    pub note: Option<PurchaseNote>,
 }
 
 /// A session to put in the calendar.

@@ -55,14 +55,16 @@ async fn end(
     const END: &str = "
         WITH off AS (UPDATE sessions SET status = 'cancelled' WHERE seq = ANY($4) AND status IN ('scheduled', 'completed'))
         UPDATE allocations SET status = 'ended', ended_from = $2::date, ended_at = $3::timestamptz
-        WHERE seq >> 16 = $1 AND status = 'active'";
-    sqlx::query(END)
+        WHERE seq >> 16 = $1 AND status = 'active' AND coalesce(sessions, $5) = $5";
+    let query = sqlx::query(END)
         .bind(place)
         .bind(off.ending.effective_from.to_string())
         .bind(instant(off.ending.decided_at))
         .bind(column(&ended.called_off, |ordinal| place << PLACE_BITS | i64::from(*ordinal)))
-        .execute(connection)
-        .await
-        .map_err(commit_error)?;
-    Ok(())
+        .bind(i64::from(ended.sessions));
+    match query.execute(connection).await.map_err(commit_error)?.rows_affected() {
+        1 => Ok(()),
+        // More of it was reserved meanwhile.
+        _ => Err(CommitError::changed(format!("the allocation of purchase {}", off.purchase_id))),
+    }
 }
