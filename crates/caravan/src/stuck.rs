@@ -208,9 +208,8 @@ impl<'a> Search<'a> {
     fn clashes(&self, purchase: &Purchase, trainer: Option<&Trainer>, closures: &[Closure]) -> Option<Words> {
         let allocation = purchase.allocation.as_ref()?;
         let plan = schedule(purchase, allocation).ok()?;
-        let today = self.now.to_zoned(plan.zone.clone()).date();
         let explained = |at: &Occurrence| trainer.is_some_and(|trainer| is_explained(at, trainer, closures));
-        let dates = passed_over(&plan, today, explained);
+        let dates = passed_over(&plan, self.now, explained);
         let zone = &purchase.confirmation.student.time_zone;
         let words = || Words::subscription_clash(&allocation.trainer_id, &passed_over_words(&dates, &plan, zone));
         (!dates.is_empty()).then(words)

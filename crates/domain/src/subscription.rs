@@ -92,16 +92,16 @@ fn due(plan: &Schedule, until: Date) -> Vec<(Date, crate::plan::Slot)> {
         .collect()
 }
 
-/// The dates from `today` on that the cron has passed over and that are explained by neither a closure nor a day off: those
+/// The dates to come that the cron has passed over and that are explained by neither a closure nor a day off: those
 /// that `explained` does not hold of. What was skipped when the plan was allocated lies in its first year.
-pub fn passed_over(plan: &Schedule, today: Date, explained: impl Fn(&Occurrence) -> bool) -> Vec<Occurrence> {
+pub fn passed_over(plan: &Schedule, now: Timestamp, explained: impl Fn(&Occurrence) -> bool) -> Vec<Occurrence> {
     let first_year = plan.start_date.saturating_add(Span::new().weeks(i64::from(SUBSCRIPTION_WEEKS)));
-    let lessons = plan.skipped.range(first_year.max(today)..).filter_map(|date| {
+    let lessons = plan.skipped.range(first_year..).filter_map(|date| {
         let (local_date, slot) = dates_of(*date, &plan.slots).next().filter(|(found, _)| found == date)?;
         let (starts_at, ends_at) = instants(&plan.zone, local_date, slot.at, plan.minutes)?;
         Some(Occurrence { ordinal: 0, local_date, starts_at, ends_at })
     });
-    lessons.filter(|at| !explained(at)).collect()
+    lessons.filter(|at| at.starts_at > now && !explained(at)).collect()
 }
 
 /// Whether a closure or a day off of the trainer says why there is no lesson then.
@@ -219,10 +219,12 @@ mod tests {
         let skipped = [date(2026, 12, 3), date(2027, 12, 2), date(2027, 12, 7), date(2027, 12, 9)];
         let plan = plan(104, &skipped);
         let explained = |at: &Occurrence| at.local_date == date(2027, 12, 2);
-        let of = |today| passed_over(&plan, today, explained).iter().map(|at| at.local_date).collect::<Vec<_>>();
-        assert_eq!(of(date(2026, 12, 1)), [date(2027, 12, 7), date(2027, 12, 9)]);
-        assert_eq!(of(date(2027, 12, 8)), [date(2027, 12, 9)]);
-        let words = passed_over_words(&passed_over(&plan, date(2027, 12, 8), explained), &plan, "Asia/Kolkata");
+        let at = |text: &str| passed_over(&plan, text.parse().unwrap(), explained);
+        let of = |text| at(text).iter().map(|at| at.local_date).collect::<Vec<_>>();
+        assert_eq!(of("2026-12-01T00:00:00Z"), [date(2027, 12, 7), date(2027, 12, 9)]);
+        assert_eq!(of("2027-12-07T11:29:59Z"), [date(2027, 12, 7), date(2027, 12, 9)]);
+        assert_eq!(of("2027-12-07T11:30:00Z"), [date(2027, 12, 9)]);
+        let words = passed_over_words(&at("2027-12-08T00:00:00Z"), &plan, "Asia/Kolkata");
         assert_eq!(words, "no session is reserved on thu 2027-12-09 10:00; times in Asia/Kolkata");
     }
 
