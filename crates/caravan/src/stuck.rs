@@ -6,7 +6,10 @@ use std::time::Duration;
 use caravan_domain::allocation::Receipt;
 use caravan_domain::event::{Topic, open, payment_id_of, redrive_headers};
 use caravan_domain::ids::purchase_id;
+use caravan_domain::plan::Occurrence;
 use caravan_domain::stuck::{Cause, Words, waiting_words};
+use caravan_domain::subscription::{is_explained, passed_over, passed_over_words};
+use caravan_domain::trainer::{Closure, Trainer};
 use caravan_domain::window::{self, today};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -119,6 +122,7 @@ pub struct Search<'a> {
     expected: Expected,
     filter: UnfulfilledFilter,
     purchases: Page<Unfulfilled>,
+    clashing: Page<Unfulfilled>,
     letters: Page<Cursor>,
 }
 
@@ -147,7 +151,15 @@ impl<'a> Search<'a> {
         let schedule = Schedule::parse(&policy.cron).map_err(PlatformError::Broken)?;
         let expected = expected(&schedule, platform.store.cron_last().await?, before, now);
         let filter = UnfulfilledFilter { before, today: expected.today, window_days: policy.window_days };
-        Ok(Self { platform, now, expected, filter, purchases: Page::default(), letters: Page::default() })
+        Ok(Self {
+            platform,
+            now,
+            expected,
+            filter,
+            purchases: Page::default(),
+            clashing: Page::default(),
+            letters: Page::default(),
+        })
     }
 
     /// The next one, in the order of `since`.
@@ -158,15 +170,49 @@ impl<'a> Search<'a> {
         while self.purchases.read.is_empty() && !self.purchases.ended {
             self.read_purchases().await?;
         }
+        while self.clashing.read.is_empty() && !self.clashing.ended {
+            self.read_clashing().await?;
+        }
         while self.letters.read.is_empty() && !self.letters.ended {
             self.read_letters().await?;
         }
-        let (purchases, letters) = (&mut self.purchases.read, &mut self.letters.read);
-        let letter_first = match (purchases.front(), letters.front()) {
-            (Some(purchase), Some(letter)) => letter.since < purchase.since,
-            (purchase, _) => purchase.is_none(),
+        let sources = [&mut self.purchases.read, &mut self.clashing.read, &mut self.letters.read];
+        let oldest = sources.into_iter().filter(|read| !read.is_empty()).min_by_key(|read| read[0].since);
+        Ok(oldest.and_then(VecDeque::pop_front))
+    }
+
+    async fn read_clashing(&mut self) -> Result<(), PlatformError> {
+        let store = &self.platform.store;
+        let found = store.list_clashing(self.clashing.after.as_ref(), PURCHASES_PAGE).await?;
+        self.clashing.ended = found.len() < PURCHASES_PAGE;
+        let allocations = found.iter().filter_map(|one| one.purchase.allocation.as_ref());
+        let trainers: HashSet<&str> = allocations.map(|allocation| allocation.trainer_id.as_str()).collect();
+        let trainers: Vec<String> = trainers.into_iter().map(str::to_owned).collect();
+        let trainers = store.trainer_terms(&trainers).await?;
+        let closures = store.closures().await?;
+        let of = |one: &Unfulfilled| {
+            let allocation = one.purchase.allocation.as_ref()?;
+            let trainer = trainers.iter().find(|(trainer, _)| trainer.trainer_id == allocation.trainer_id);
+            self.told(
+                one,
+                Cause::SubscriptionClash,
+                self.clashes(&one.purchase, trainer.map(|(row, _)| row), &closures)?,
+            )
         };
-        Ok(if letter_first { letters.pop_front() } else { purchases.pop_front() })
+        self.clashing.read = found.iter().filter_map(of).collect();
+        self.clashing.after = found.into_iter().next_back();
+        Ok(())
+    }
+
+    /// The dates to come that have no session and should have one; `None` if there are none any more.
+    fn clashes(&self, purchase: &Purchase, trainer: Option<&Trainer>, closures: &[Closure]) -> Option<Words> {
+        let allocation = purchase.allocation.as_ref()?;
+        let plan = schedule(purchase, allocation).ok()?;
+        let explained = |at: &Occurrence| trainer.is_some_and(|trainer| is_explained(at, trainer, closures));
+        let dates = passed_over(&plan, self.now, explained);
+        let zone = &purchase.confirmation.student.time_zone;
+        let words = || Words::subscription_clash(&allocation.trainer_id, &passed_over_words(&dates, &plan, zone));
+        (!dates.is_empty()).then(words)
     }
 
     async fn read_purchases(&mut self) -> Result<(), PlatformError> {
@@ -218,7 +264,11 @@ impl<'a> Search<'a> {
         let purchase = &found.purchase;
         let receipt = found.receipt.as_deref().and_then(|kept| serde_json::from_str::<Receipt>(kept).ok());
         let cause = Cause::of(purchase.status, receipt.as_ref())?;
-        let words = self.words(purchase, cause, receipt.as_ref())?;
+        self.told(found, cause, self.words(purchase, cause, receipt.as_ref())?)
+    }
+
+    fn told(&self, found: &Unfulfilled, cause: Cause, words: Words) -> Option<Stuck> {
+        let purchase = &found.purchase;
         let confirmation = &purchase.confirmation;
         Some(Stuck {
             purchase_id: Some(purchase.id),
@@ -230,7 +280,7 @@ impl<'a> Search<'a> {
             cause,
             detail: words.detail,
             // What is written for any purchase is said of this one.
-            next: words.next.replace("purchases show ID", &format!("purchases show {}", purchase.id)),
+            next: words.next.replace(" ID ", &format!(" {} ", purchase.id)),
             dead_letter: None,
         })
     }
@@ -257,7 +307,7 @@ impl<'a> Search<'a> {
                 });
                 missing.then(|| Words::window_behind(horizon, target, self.expected.late))
             }
-            Cause::SetAside => None,
+            Cause::SubscriptionClash | Cause::SetAside => None,
         }
     }
 }

@@ -119,7 +119,13 @@ fn request(rng: &mut impl Rng, number: usize, subjects: usize) -> Request {
             subject: format!("subject {}", rng.random_range(0..subjects)),
             level: LEVELS[rng.random_range(1..3)].to_owned(),
         },
-        plan: Plan { start_date: date(2026, 12, 1), sessions: 24, per_week: 2.min(distinct as u8), minutes: 60, slots },
+        plan: Plan {
+            start_date: date(2026, 12, 1),
+            sessions: Some(24),
+            per_week: 2.min(distinct as u8),
+            minutes: 60,
+            slots,
+        },
         preferred_trainer_id: None,
         previous_trainer_id: None,
         student_calendar: Calendar::default(),
@@ -175,7 +181,12 @@ fn the_largest_plan_among_10_000(bencher: Bencher<'_, '_>, minutes: u16) {
     }
     let mut request = request(&mut rng, 1, 1);
     let slot = |at: u16| Slot { weekday: Weekday::ALL[usize::from(at % 7)], at: time(at / 7 * 3) };
-    request.plan =
-        Plan { start_date: date(2026, 12, 1), sessions: 500, per_week: 7, minutes, slots: (0..50).map(slot).collect() };
+    request.plan = Plan {
+        start_date: date(2026, 12, 1),
+        sessions: Some(500),
+        per_week: 7,
+        minutes,
+        slots: (0..50).map(slot).collect(),
+    };
     bencher.bench_local(|| roster.allocate(std::slice::from_ref(&request), now()));
 }

@@ -9,7 +9,7 @@
 //! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
 //! left of a plan that is called off, [`rest`] what is planned anew of it, [`refund`] when a purchase is given back whole, [`session`] how one session
 //! stands and whether it can be held so, [`substitution`] who stands in, [`stuck`] what holds up a purchase that is
-//! paid, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
+//! paid, [`subscription`] how a plan without an end goes on, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
 
 pub mod allocation;
 pub mod availability;
@@ -24,6 +24,7 @@ pub mod rejection;
 pub mod rest;
 pub mod session;
 pub mod stuck;
+pub mod subscription;
 pub mod substitution;
 pub mod time_data;
 pub mod trainer;

@@ -17,6 +17,8 @@ pub const SLOT_MARK_MINUTES: u16 = 15;
 /// How many dates the walk over a plan may look at: about 40 years. Closures without end would
 /// otherwise send it out of the calendar.
 pub const PLAN_DAYS_MAX: usize = 15_000;
+/// How many weeks of a plan that runs until it is cancelled are reserved ahead.
+pub const SUBSCRIPTION_WEEKS: u16 = 52;
 
 /// A day of the week, Monday first as in ISO 8601.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,14 +165,39 @@ impl FromStr for Slot {
 pub struct Plan {
     /// The requested first date, in the student's zone.
     pub start_date: Date,
-    /// How many lessons, 1 to 500.
-    pub sessions: u16,
+    /// How many lessons, 1 to 500; `None` if it runs until it is cancelled. It may be null, but not be left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub sessions: Option<u16>,
     /// How many of them in a week, 1 to 7.
     pub per_week: u8,
     /// How long each is, in minutes: 15 to 240, a multiple of 5.
     pub minutes: u16,
     /// The weekly times that suit the student, best first, each once.
     pub slots: Vec<Slot>,
+}
+
+impl Plan {
+    /// Whether it runs until it is cancelled.
+    pub const fn is_subscription(&self) -> bool {
+        self.sessions.is_none()
+    }
+
+    /// How many lessons are reserved at first: all, or those of [`SUBSCRIPTION_WEEKS`].
+    pub fn reserved_sessions(&self) -> u16 {
+        self.sessions.unwrap_or(u16::from(self.per_week) * SUBSCRIPTION_WEEKS)
+    }
+
+    /// The same if those before `first_ordinal` were held elsewhere; `None` if that leaves nothing.
+    pub fn reserved_from(&self, first_ordinal: u32) -> Option<u16> {
+        let before = u16::try_from(first_ordinal.checked_sub(1)?).ok()?;
+        match self.sessions {
+            Some(sessions) => sessions.checked_sub(before).filter(|left| *left > 0),
+            None => {
+                let reserved = self.reserved_sessions();
+                before.checked_add(reserved).map(|_| reserved)
+            }
+        }
+    }
 }
 
 /// One planned lesson.
@@ -284,6 +311,30 @@ mod tests {
             .occurrences()
             .map(|found| format!("{} {} {}", found.ordinal, found.local_date, found.starts_at))
             .collect()
+    }
+
+    #[test]
+    fn a_plan_without_an_end_is_reserved_for_a_year_and_null_says_so() {
+        let text =
+            |sessions: &str| format!(r#"{{"start_date":"2026-12-01",{sessions}"per_week":2,"minutes":60,"slots":[]}}"#);
+        let read = |sessions: &str| serde_json::from_str::<Plan>(&text(sessions));
+        assert!(read("").unwrap_err().to_string().contains("sessions"));
+        let (counted, endless) = (read(r#""sessions":24,"#).unwrap(), read(r#""sessions":null,"#).unwrap());
+        assert_eq!(serde_json::to_string(&endless).unwrap(), text(r#""sessions":null,"#));
+        assert_eq!((counted.is_subscription(), endless.is_subscription()), (false, true));
+        for (plan, first_ordinal, reserved) in [
+            (&counted, 1, Some(24)),
+            (&counted, 24, Some(1)),
+            (&counted, 25, None),
+            (&counted, 0, None),
+            (&endless, 1, Some(104)),
+            (&endless, 9_000, Some(104)),
+            (&endless, 65_500, None),
+            (&endless, 0, None),
+            (&endless, u32::MAX, None),
+        ] {
+            assert_eq!(plan.reserved_from(first_ordinal), reserved, "{first_ordinal}");
+        }
     }
 
     #[test]

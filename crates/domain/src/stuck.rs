@@ -21,6 +21,8 @@ pub enum Cause {
     NotScheduled,
     /// The calendar does not reach as far as it should.
     WindowBehind,
+    /// Dates of a plan that runs until it is cancelled could not be reserved.
+    SubscriptionClash,
     /// The payment's confirmation was set aside and never became a purchase.
     SetAside,
 }
@@ -34,6 +36,7 @@ impl Cause {
             Self::NobodyFits(_) => "nobody-fits",
             Self::NotScheduled => "not-scheduled",
             Self::WindowBehind => "window-behind",
+            Self::SubscriptionClash => "subscription-clash",
             Self::SetAside => "set-aside",
         }
     }
@@ -169,6 +172,15 @@ impl Words {
         )
     }
 
+    /// Dates of a plan without an end have no session, `dates` says which.
+    pub fn subscription_clash(trainer_id: &str, dates: &str) -> Self {
+        Self::new(
+            format!("runs until it is cancelled, but {dates}: {trainer_id} or the student could not on these dates"),
+            "caravan purchases show ID tells the rules; tell the student that there is no session then, or call it off \
+             and sell it anew: caravan purchases cancel ID --reason TEXT",
+        )
+    }
+
     /// The confirmation is the dead letter `id`.
     pub fn set_aside(id: i64, reason: &str, detail: &str) -> Self {
         Self::new(
@@ -238,6 +250,7 @@ mod tests {
         for (words, named) in [
             (Words::undecided(), "allocation worker"),
             (Words::not_scheduled("trn_7"), "trn_7"),
+            (Words::subscription_clash("trn_7", "no session is reserved on x"), "no session is reserved on x: trn_7"),
             (
                 Words::window_behind(date(2026, 12, 29), date(2027, 1, 7), true),
                 "2026-12-29 and should reach to 2027-01-07: the cron is late",

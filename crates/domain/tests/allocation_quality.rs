@@ -93,7 +93,7 @@ fn instance(seed: u64) -> Instance {
         let distinct = Weekday::ALL.iter().filter(|day| slots.iter().any(|slot| slot.weekday == **day)).count();
         let plan = Plan {
             start_date: date(2026, 11, 23),
-            sessions: rng.random_range(1..=4),
+            sessions: Some(rng.random_range(1..=4)),
             per_week: rng.random_range(1..=2u8).min(distinct as u8),
             minutes: pick(&mut rng, &[45, 60, 90]),
             slots,
@@ -125,7 +125,7 @@ fn ways(instance: &Instance, request: &Request) -> Vec<Way> {
         }
         let mut lessons = Vec::new();
         for day in 0u32.. {
-            if lessons.len() == usize::from(request.plan.sessions) {
+            if lessons.len() == usize::from(request.plan.reserved_sessions()) {
                 break;
             }
             if let Some(slot) = chosen.iter().find(|slot| slot.weekday.index() as u32 == day % 7) {
@@ -276,7 +276,7 @@ fn an_early_purchase_does_not_take_the_only_trainer_of_a_later_one() {
     };
     let plan = |weekday| Plan {
         start_date: date(2026, 11, 23),
-        sessions: 4,
+        sessions: Some(4),
         per_week: 1,
         minutes: 60,
         slots: vec![Slot { weekday, at: time(17) }],

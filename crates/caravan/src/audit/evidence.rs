@@ -15,6 +15,9 @@ use crate::platform::evidence::{AllocationEvidence, PurchaseEvidence, PurchasePa
 /// The names of the days, Monday first.
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
+/// A plan without an end is booked for this many weeks.
+const WEEKS_OF_A_YEAR: i64 = 52;
+
 /// What was bought, as the confirmation tells it.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
@@ -23,7 +26,10 @@ pub(super) struct Order {
     pub(super) subject: String,
     pub(super) level: String,
     pub(super) requested: Date,
+    /// How many lessons were bought; of a plan without an end, how many are booked at first: those of a year.
     pub(super) sessions: i64,
+    /// It runs until it is cancelled.
+    pub(super) endless: bool,
     pub(super) per_week: i64,
     pub(super) minutes: i64,
     pub(super) offered: Vec<WeeklyTime>,
@@ -135,8 +141,13 @@ impl<'a> Booked<'a> {
 
     /// How many lessons were added to those that were bought.
     pub(super) fn added(&self) -> i64 {
-        let placed = self.decision.sessions.map_or(self.order.sessions, |sessions| self.first_ordinal() - 1 + sessions);
-        (placed - self.order.sessions).max(0)
+        let placed = self.decision.sessions.map_or(self.last_bought(), |sessions| self.first_ordinal() - 1 + sessions);
+        (placed - self.last_bought()).max(0)
+    }
+
+    /// The ordinal of the last lesson that the allocation was judged for.
+    pub(super) fn last_bought(&self) -> i64 {
+        if self.order.endless { self.first_ordinal() - 1 + self.order.sessions } else { self.order.sessions }
     }
 
     /// Whether a session is one of its lessons; the last allocation answers for all behind it.
@@ -283,7 +294,8 @@ struct CourseText {
 #[derive(Deserialize)]
 struct PlanText {
     start_date: Date,
-    sessions: i64,
+    #[serde(deserialize_with = "Option::deserialize")]
+    sessions: Option<i64>,
     per_week: i64,
     minutes: i64,
     slots: Vec<SlotText>,
@@ -307,7 +319,8 @@ impl Order {
             subject: same_text(&course.subject),
             level: same_text(&course.level),
             requested: plan.start_date,
-            sessions: plan.sessions,
+            sessions: plan.sessions.unwrap_or(plan.per_week * WEEKS_OF_A_YEAR),
+            endless: plan.sessions.is_none(),
             per_week: plan.per_week,
             minutes: plan.minutes,
             offered: weekly_times(&plan.slots)?,

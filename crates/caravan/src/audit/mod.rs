@@ -241,6 +241,7 @@ impl Audit<'_> {
                     occurrences::judge(&booked, limits, self.report.of(Guarantee::Occurrences));
                     let reach = rolling_window::Reach { window_days, last_run };
                     rolling_window::judge_booked(&booked, reach, self.report.of(Guarantee::RollingWindow));
+                    rolling_window::judge_ahead(&booked, reach, self.report.of(Guarantee::RollingWindow));
                 }
             }
             Err(problem) => occurrences::judge_unreadable(case, &problem, self.report.of(Guarantee::Occurrences)),

@@ -20,16 +20,27 @@ pub(super) struct Limits {
 pub(super) fn judge(booked: &Booked<'_>, limits: Limits, tally: &mut Tally) {
     start(booked, limits, tally);
     skipped(booked, tally);
-    if booked.superseded {
-        return sessions(booked, tally);
+    if !booked.superseded {
+        total(booked, tally);
     }
-    let (placed, total) = (booked.first_ordinal() - 1 + booked.lessons.len() as i64, booked.purchase.sessions_total);
-    tally.must(placed == total, &booked.purchase.id, || format!("its plan places {placed} of {total} sessions"));
-    let (bought, added) = (booked.order.sessions, booked.added());
-    tally.must(bought + added == total, &booked.purchase.id, || {
+    sessions(booked, tally);
+}
+
+fn total(booked: &Booked<'_>, tally: &mut Tally) {
+    let (placed, id) = (booked.first_ordinal() - 1 + booked.lessons.len() as i64, &booked.purchase.id);
+    let (bought, added) = (booked.last_bought(), booked.added());
+    let Some(total) = booked.purchase.sessions_total.filter(|_| !booked.order.endless) else {
+        tally.must(booked.order.endless && booked.purchase.sessions_total.is_none(), id, || {
+            "of what is bought without an end there is no total, of anything else there is one".to_owned()
+        });
+        return tally.must(placed == bought + added, id, || {
+            format!("its plan places {placed} of the {} sessions that are reserved", bought + added)
+        });
+    };
+    tally.must(placed == total, id, || format!("its plan places {placed} of {total} sessions"));
+    tally.must(bought + added == total, id, || {
         format!("{bought} sessions were confirmed and {added} added, its row says {total}")
     });
-    sessions(booked, tally);
 }
 
 /// Judges what can't be understood: nothing can be said of its sessions.
@@ -79,11 +90,12 @@ fn earliest_start(booked: &Booked<'_>, limits: Limits) -> Option<Date> {
 /// Every skipped date has its reason, and every date with a reason is skipped.
 fn skipped(booked: &Booked<'_>, tally: &mut Tally) {
     let Booked { allocation, decision, judgement, order, .. } = booked;
+    let grows = booked.added() > 0 || order.endless;
     let closed: BTreeSet<Date> = judgement.skipped_for_closures.iter().copied().collect();
     let off: BTreeSet<Date> = judgement.skipped_for_time_off.iter().copied().collect();
     // A session that was added stands on the first date after the plan's end that suited.
-    let end = booked.lessons.iter().rfind(|lesson| lesson.ordinal <= order.sessions).map(|lesson| lesson.date);
-    let passed_over = |date: &&Date| booked.added() > 0 && end.is_some_and(|end| **date > end);
+    let end = booked.lessons.iter().rfind(|lesson| lesson.ordinal <= booked.last_bought()).map(|lesson| lesson.date);
+    let passed_over = |date: &&Date| grows && end.is_some_and(|end| **date > end);
     let told: BTreeSet<Date> = closed.union(&off).chain(decision.skipped.iter().filter(passed_over)).copied().collect();
     let explained = if booked.superseded { told.is_subset(&decision.skipped) } else { told == decision.skipped };
     tally.must(explained, &allocation.id, || {

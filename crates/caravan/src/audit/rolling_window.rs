@@ -1,13 +1,20 @@
 //! Guarantee 6, rolling window: session rows are exactly the occurrences before the horizon, and
 //! the horizon is as far as it was last raised.
 
+use std::collections::BTreeSet;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::evidence::{Booked, Case, date, second};
 use super::report::Tally;
-use super::wall::date_at;
+use super::wall::{Calendar, date_at};
+
+/// How far ahead a plan without an end is reserved.
+const YEAR_DAYS: i64 = 52 * 7;
+/// How much of that may be missing: a run is said to be done when it began.
+const LENIENT_DAYS: i64 = 2;
 
 /// What horizons are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +38,10 @@ pub(super) fn judge(case: &Case<'_>, tally: &mut Tally) {
         "completed" => {
             let open = case.sessions.iter().filter(|session| session.status == "scheduled").count();
             let last = case.sessions.iter().map(|session| session.ordinal).max();
-            let over = last == Some(purchase.sessions_total) && open == 0;
+            let over = last.is_some() && last == purchase.sessions_total && open == 0;
             tally.must(over, &purchase.id, || {
-                format!("it is completed with {rows} of {} sessions, {open} still scheduled", purchase.sessions_total)
+                let total = purchase.sessions_total.map_or_else(|| "endless".to_owned(), |total| total.to_string());
+                format!("it is completed with {rows} of {total} sessions, {open} still scheduled")
             });
         }
         _ => {}
@@ -70,6 +78,32 @@ pub(super) fn judge_booked(booked: &Booked<'_>, reach: Reach, tally: &mut Tally)
             format!("its horizon is {horizon}, it should be {least} at least")
         });
     }
+}
+
+/// Judges whether a plan that runs until it is cancelled is reserved for a year from the cron's last run on: whether every
+/// date was either given a lesson or skipped.
+pub(super) fn judge_ahead(booked: &Booked<'_>, reach: Reach, tally: &mut Tally) {
+    let Booked { purchase, order, decision, lessons, .. } = booked;
+    let Some(last_run) = reach.last_run.filter(|_| order.endless && !booked.superseded) else { return };
+    if !matches!(purchase.status.as_str(), "allocated" | "scheduled") {
+        return;
+    }
+    let judged = lessons.last().map(|lesson| lesson.date).max(decision.skipped.last().copied());
+    let until = last_run.saturating_add((YEAR_DAYS - LENIENT_DAYS).days());
+    let next = Calendar {
+        zone: &order.zone,
+        start: judged.map_or(decision.start, |judged| judged.saturating_add(1.day())),
+        slots: &decision.slots,
+        skipped: &BTreeSet::new(),
+        first_ordinal: 1,
+        sessions: 1,
+        minutes: order.minutes,
+    };
+    let missing = next.lessons().first().map(|lesson| lesson.date).filter(|date| *date < until);
+    tally.must(missing.is_none(), &purchase.id, || {
+        let date = missing.map(|date| date.to_string()).unwrap_or_default();
+        format!("it runs until it is cancelled and should be reserved to {until}, but nothing is decided about {date}")
+    });
 }
 
 fn least_horizon(booked: &Booked<'_>, reach: Reach) -> Option<Date> {

@@ -31,7 +31,8 @@ pub(super) fn judge(booked: &Booked<'_>, max_skipped: u16, tally: &mut Tally) {
 fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     let (terms, id) = (&booked.judgement.terms, &booked.allocation.id);
     // What was added was judged by the roster of its own day.
-    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal <= booked.order.sessions) {
+    let last_bought = booked.last_bought();
+    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal <= last_bought) {
         tally.must(terms.available.hold_throughout(&terms.zone, lesson), id, || {
             format!(
                 "session {} at {} is outside the availability it was judged by",
@@ -48,8 +49,9 @@ fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     for (lesson, change) in changed {
         change.judge(lesson, &booked.allocation.trainer_id, &booked.order, id, tally);
     }
-    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal > booked.order.sessions) {
-        let judged = booked.changes.latest.contains_key(&lesson.ordinal);
+    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal > last_bought) {
+        // What keeps a plan without an end a year ahead is judged by conflicts: its terms are not kept.
+        let judged = booked.order.endless || booked.changes.latest.contains_key(&lesson.ordinal);
         tally.must(judged, id, || {
             format!("session {} was added, and nothing tells by what it was judged", lesson.ordinal)
         });
@@ -107,25 +109,33 @@ pub(super) fn judge_weeks(plans: &[PartyPlan<'_>], tally: &mut Tally) {
     }
 }
 
+/// Sorts behind every instant.
+const AFTER_ALL: &str = "~";
+
 /// Time that was taken of a trainer at once: a plan's, or that of a session somebody moved there.
 struct Taking<'a> {
     at: &'a str,
     terms: &'a Terms,
     lessons: Vec<&'a Lesson>,
     allocation_id: &'a str,
-    /// A person decided against the limit.
+    /// A person decided against the limit, or it is not known which it was.
     overridden: bool,
 }
 
 fn takings<'a>(plan: &'a PartyPlan<'_>) -> impl Iterator<Item = Taking<'a>> {
     let (moved, as_planned): (Vec<_>, Vec<_>) = plan.changed.iter().partition(|(_, change)| change.terms.is_some());
-    let of_plan = Taking {
-        at: &plan.allocation.allocated_at,
+    let of_plan = |at: &'a str, lessons: Vec<&'a Lesson>, overridden: bool| Taking {
+        at,
         terms: &plan.judgement.terms,
-        lessons: plan.lessons.iter().chain(as_planned.into_iter().map(|(lesson, _)| lesson)).collect(),
+        lessons,
         allocation_id: &plan.allocation.id,
-        overridden: false,
+        overridden,
     };
+    // When those that keep a plan without an end a year ahead were added, and by which limit, is not kept.
+    let first_added = plan.allocation.first_ordinal + plan.order.sessions;
+    let all = plan.lessons.iter().chain(as_planned.into_iter().map(|(lesson, _)| lesson));
+    let (added, bought): (Vec<_>, Vec<_>) = all.partition(|lesson| plan.order.endless && lesson.ordinal >= first_added);
+    let of_plan = [of_plan(&plan.allocation.allocated_at, bought, false), of_plan(AFTER_ALL, added, true)];
     let of_moved = moved.into_iter().map(|(lesson, change)| Taking {
         at: &change.changed_at,
         terms: change.terms.as_ref().unwrap_or(&plan.judgement.terms),
@@ -133,7 +143,7 @@ fn takings<'a>(plan: &'a PartyPlan<'_>) -> impl Iterator<Item = Taking<'a>> {
         allocation_id: &plan.allocation.id,
         overridden: change.overrides.iter().any(|rule| rule == "weekly-capacity"),
     });
-    std::iter::once(of_plan).chain(of_moved)
+    of_plan.into_iter().chain(of_moved)
 }
 
 fn weeks_hold(taking: &Taking<'_>, weeks: &HashMap<Date, i64>, tally: &mut Tally) {

@@ -135,7 +135,7 @@ impl Workload {
         Plan {
             slots: slots.collect(),
             start_date: after(today, random.random_range(2..START_DAYS)),
-            sessions: self.sessions,
+            sessions: Some(self.sessions),
             per_week: SESSIONS_PER_WEEK,
             minutes: MINUTES,
         }

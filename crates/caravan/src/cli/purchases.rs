@@ -5,7 +5,7 @@ use caravan::life::cancel::{self, CancelError, Cancelled, Request};
 use caravan::platform::rows::{Purchase, PurchaseFilter};
 use caravan::views::{self, PurchaseRow, PurchaseWhole};
 use caravan_domain::event::Topic;
-use caravan_domain::plan::Slot;
+use caravan_domain::plan::{Plan, Slot};
 
 use super::args::{PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
 use super::failure::Failure;
@@ -51,7 +51,7 @@ impl Row for PurchaseRow {
             format!("{} {}", self.subject, self.level),
             or_dash(self.trainer_id.as_ref()),
             self.start_date.unwrap_or(self.requested_start_date).to_string(),
-            self.sessions_total.to_string(),
+            self.sessions_total.map_or_else(|| "-".to_owned(), |total| total.to_string()),
             or_dash(self.slots.as_ref().map(|slots| slot_list(slots))),
         ]
     }
@@ -127,7 +127,7 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
             "Plan",
             format!(
                 "{} of {} minutes, {} a week, from {}",
-                counted(plan.sessions.into(), "session", "sessions"),
+                plan_length(plan),
                 plan.minutes,
                 plan.per_week,
                 plan.start_date
@@ -179,11 +179,24 @@ fn tell_sessions(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output
     let until =
         purchase.horizon.map(|horizon| format!(", in the calendar for dates before {horizon}")).unwrap_or_default();
     let heading = output.heading("Sessions");
-    output.line(format!("\n{heading}  {} of {}{until}", whole.sessions.len(), whole.row.sessions_total))?;
+    let total = match (whole.row.sessions_total, &purchase.allocation) {
+        (Some(total), _) => format!(" of {total}"),
+        (None, Some(allocation)) => format!(", {} reserved so far", allocation.sessions),
+        (None, None) => String::new(),
+    };
+    output.line(format!("\n{heading}  {}{total}{until}", whole.sessions.len()))?;
     for session in &whole.sessions {
         output.line(format!("  {}", sessions::line(session)))?;
     }
     Ok(())
+}
+
+/// How long a plan goes on.
+fn plan_length(plan: &Plan) -> String {
+    match plan.sessions {
+        Some(sessions) => counted(sessions.into(), "session", "sessions"),
+        None => "sessions until cancelled".to_owned(),
+    }
 }
 
 pub(crate) fn slot_list(slots: &[Slot]) -> String {

@@ -125,7 +125,7 @@ fn decide(
     let ending = Ending { effective_from, decided_at: now };
     let sessions = match purchase.allocation {
         Some(_) => sessions_of(purchase)?.iter().filter(|session| session.state.takes_time()).count() as u16,
-        None => confirmation.plan.sessions,
+        None => confirmation.plan.reserved_sessions(),
     };
     let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.ordinals.len() as u16);
     if off == 0 {

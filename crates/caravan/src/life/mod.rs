@@ -115,6 +115,12 @@ pub enum ChangeError {
     /// Rules stand against it.
     #[error("{}", told(.0))]
     Broken(Vec<SessionRule>),
+    /// A plan without an end has no place at its end.
+    #[error(
+        "purchase {0} runs until it is cancelled: it has no end to add a session to; move the session instead, or call it \
+         off without --makeup"
+    )]
+    Endless(Uuid),
     /// No place at the end of the plan.
     #[error("no date within {0} weeks after the plan's end suits trainer and student; move the session instead")]
     NoMakeup(usize),

@@ -297,7 +297,7 @@ impl Desk {
             time_zone: student.time_zone.clone(),
             languages: student.languages.clone(),
             course: course.clone(),
-            plan: Plan { start_date: self.from.max(plan.start_date), sessions, ..plan.clone() },
+            plan: Plan { start_date: self.from.max(plan.start_date), sessions: Some(sessions), ..plan.clone() },
             preferred_trainer_id: self.preferred.clone(),
             previous_trainer_id: None,
             student_calendar: self.student.clone(),
@@ -326,15 +326,25 @@ fn extent(
     let Some(last) = rest.sessions.last().map(|session| session.planned.ordinal) else {
         return Err(ChangeError::NothingLeft(purchase.id, from));
     };
-    let more = i64::from(confirmation.plan.sessions) - i64::from(purchase.confirmation.plan.sessions);
-    let last_held = u32::try_from(i64::from(last) + more).unwrap_or(0);
     let kept = rest.first_ordinal - 1;
+    let is_there = |session: &&Standing| {
+        session.changed || purchase.horizon.is_some_and(|horizon| session.planned.local_date < horizon)
+    };
+    let last_there = rest.sessions.iter().filter(is_there).map(|session| session.planned.ordinal).max().unwrap_or(0);
+    let last_held = match (confirmation.plan.sessions, purchase.confirmation.plan.sessions) {
+        // Without an end: reserved a year ahead, and no less than there is.
+        (None, _) => {
+            let last = last_there.max(kept + u32::from(confirmation.plan.reserved_sessions()));
+            return Ok((last, last));
+        }
+        (Some(now), None) => u32::from(now),
+        // With those that were added for others.
+        (Some(now), Some(before)) => (last + u32::from(now)).saturating_sub(u32::from(before)),
+    };
     if last_held <= kept {
         return Err(ChangeError::TooFew { asked: last_held, kept });
     }
-    let is_there = |session: &&Standing| purchase.horizon.is_some_and(|horizon| session.planned.local_date < horizon);
-    let last_there = rest.sessions.iter().filter(is_there).map(|session| session.planned.ordinal).max();
-    Ok((last_held, last_held.max(last_there.unwrap_or(0))))
+    Ok((last_held, last_held.max(last_there)))
 }
 
 /// Those who teach the course in a language of the student's.

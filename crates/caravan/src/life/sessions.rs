@@ -147,6 +147,9 @@ async fn decide(
             overrides = asked.moved(&after, &request.overrides).await?;
             wanted.terms = Some(JudgedTrainer::from(&asked.teacher(&after.trainer_id)?.row.trainer));
         }
+        Act::Cancel { makeup: true } if purchase.confirmation.plan.is_subscription() => {
+            return Err(ChangeError::Endless(purchase.id));
+        }
         Act::Cancel { makeup: true } => {
             let (added, at) = asked.made_up(&allocation).await?;
             extension = Some((added, JudgedTrainer::from(&asked.teacher(&allocation.trainer_id)?.row.trainer)));

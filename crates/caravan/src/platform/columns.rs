@@ -144,7 +144,7 @@ pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), Plat
         }
         None => (reported, None),
     };
-    let bought = i64::from(confirmation.plan.sessions);
+    let bought = i64::from(confirmation.plan.reserved_sessions());
     let minutes = |ordered: Option<&str>| match ordered {
         Some(text) => from_json::<Ordered>("allocations.ordered", text).map(|ordered| ordered.plan.minutes),
         None => Ok(confirmation.plan.minutes),

@@ -266,7 +266,7 @@ pub struct PurchaseEvidence {
     /// The end of its window.
     pub horizon: Option<String>,
     /// How many sessions were bought.
-    pub sessions_total: i64,
+    pub sessions_total: Option<i64>,
     /// When it was recorded.
     pub created_at: String,
     /// What was confirmed, as JSON.

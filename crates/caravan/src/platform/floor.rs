@@ -53,7 +53,7 @@ pub(super) fn reserved(
         start_date: parsed("a start date", start_date)?,
         slots: from_json::<Vec<Slot>>("slots", slots)?,
         first_ordinal: 1,
-        sessions: confirmation.plan.sessions,
+        sessions: confirmation.plan.reserved_sessions(),
         minutes: confirmation.plan.minutes,
         skipped: skipped.into_iter().collect(),
     };

@@ -47,6 +47,8 @@ pub trait Reads: Send + Sync {
     async fn roster_changes(&self, since: Option<i64>, from: Timestamp) -> Result<RosterChanges, PlatformError>;
     /// These trainers as they are now, with their calendars from the block of `from` on.
     async fn trainers(&self, ids: &[String], from: Timestamp) -> Result<Vec<TrainerRow>, PlatformError>;
+    /// Purchases under way whose plan runs until it is cancelled, by id, from after this id on.
+    async fn subscriptions(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Purchase>, PlatformError>;
     /// Purchases on the waitlist that were judged on an older roster than `version`, oldest first.
     async fn waiting_below(&self, version: i64, limit: usize) -> Result<Vec<Purchase>, PlatformError>;
     /// Purchases `allocated` or `scheduled` with an active allocation whose horizon (or, where
@@ -85,6 +87,10 @@ pub trait Lists: Send + Sync {
         after: Option<&Unfulfilled>,
         limit: usize,
     ) -> Result<Vec<Unfulfilled>, PlatformError>;
+    /// Plans under way that run until they are cancelled and of which dates could not be reserved, `since` when that was last
+    /// noted, oldest first, from after this one on.
+    async fn list_clashing(&self, after: Option<&Unfulfilled>, limit: usize)
+    -> Result<Vec<Unfulfilled>, PlatformError>;
     /// Sessions by start, then purchase, then ordinal: those behind `after`, the last of the page before.
     async fn list_sessions(
         &self,

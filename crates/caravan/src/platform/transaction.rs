@@ -68,6 +68,8 @@ pub struct Effects {
     pub session_changes: Vec<SessionsChange>,
     /// Course or plan of purchases that have no trainer yet; each must be at the revision it was decided on.
     pub amendments: Vec<Amendment>,
+    /// Plans without an end that are reserved further ahead; each purchase must be at the revision it was decided on.
+    pub prolonged: Vec<Prolonged>,
     /// Purchases that are called off, after windows were extended; each must be as it was decided on.
     pub cancellations: Vec<NewCancellation>,
     /// What people decided of purchases, after allocations; each is a revision.
@@ -281,6 +283,8 @@ pub struct Note {
 pub struct EndedAllocation {
     /// Which.
     pub id: Uuid,
+    /// How many sessions it had when that was decided.
+    pub sessions: u16,
     /// The ordinals of its sessions that are not held.
     pub called_off: Vec<u32>,
 }
@@ -343,14 +347,6 @@ pub struct SessionsChange {
     pub added: Vec<(String, NewSession)>,
 }
 
-impl SessionsChange {
-    /// How many sessions more the purchase has after it.
-    pub fn more_sessions(&self) -> i64 {
-        let extended = self.extended.as_ref().map_or(0, |extended| i64::from(extended.added));
-        extended + self.replanned.as_ref().map_or(0, |replanned| replanned.more)
-    }
-}
-
 /// The rest of a plan is planned anew: the active allocation keeps its sessions before those of another, by which it is
 /// superseded.
 #[derive(Clone, Debug)]
@@ -361,8 +357,8 @@ pub struct Replanned {
     pub allocation: NewAllocation,
     /// The course and the plan that count from now on, if a person amends them.
     pub amended: Option<Ordered>,
-    /// How many sessions more the purchase has.
-    pub more: i64,
+    /// How many sessions the purchase has with it; `None` if it runs until it is cancelled.
+    pub sessions_total: Option<u32>,
     /// The purchase's first bookable date, if nothing was kept.
     pub start_date: Option<Date>,
     /// The purchase's horizon after it, not before the one it had.
@@ -416,6 +412,27 @@ pub struct PlanExtension {
     pub added: u16,
     /// The dates without a lesson from now on.
     pub skipped: Vec<Date>,
+}
+
+/// A plan without an end is reserved further ahead.
+#[derive(Clone, Debug)]
+pub struct Prolonged {
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// The revision the decision was made on; the purchase is at the next one after it.
+    pub revision: i64,
+    /// The allocation that must still be the active one.
+    pub allocation_id: Uuid,
+    /// Who teaches.
+    pub trainer_id: String,
+    /// How many sessions the allocation has from now on.
+    pub sessions: u16,
+    /// The dates without a lesson from now on.
+    pub skipped: Vec<Date>,
+    /// Those added that stand in the calendar at once, as its window reaches beyond what was reserved before.
+    pub in_calendar: Vec<NewSession>,
+    /// What is noted of it, at the next revision.
+    pub note: Option<PurchaseNote>,
 }
 
 /// A session to put in the calendar.

@@ -118,7 +118,7 @@ pub(super) fn confirmation(
     let region =
         REGIONS.iter().find(|region| region.zones.contains(&teacher.time_zone.as_str())).unwrap_or(&REGIONS[0]);
     let plan = plan(random, today);
-    let minor = i64::from(plan.sessions) * i64::from(plan.minutes) * MINOR_PER_MINUTE;
+    let minor = i64::from(plan.reserved_sessions()) * i64::from(plan.minutes) * MINOR_PER_MINUTE;
     let preferred = chance(random, PREFERRING_PERCENT).then(|| teacher.trainer_id.clone());
     Confirmation {
         payment_id: format!("pay_{:08x}_{number}", recipe.seed as u32),
@@ -150,7 +150,7 @@ fn plan(random: &mut ChaCha8Rng, today: Date) -> Plan {
     let start = today.saturating_add(Span::new().days(random.random_range(1..=START_WEEKS * 7)));
     Plan {
         start_date: start,
-        sessions: *pick(random, &[4, 8, 8, 12, 12, 24]),
+        sessions: Some(*pick(random, &[4, 8, 8, 12, 12, 24])),
         per_week,
         minutes: *pick(random, &[30, 45, 60, 60, 90]),
         slots: slots(random, usize::from(per_week)),

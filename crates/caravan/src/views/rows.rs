@@ -22,7 +22,7 @@ pub struct PurchaseRow {
     pub status: PurchaseStatus,
     pub requested_start_date: Date,
     pub start_date: Option<Date>,
-    pub sessions_total: u16,
+    pub sessions_total: Option<u16>,
     pub horizon: Option<Date>,
     pub trainer_id: Option<String>,
     pub allocated_at: Option<Timestamp>,

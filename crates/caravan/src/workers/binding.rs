@@ -49,7 +49,6 @@ pub fn bind(
     };
     let event_id = ids::event_id(id, "trainer-allocated");
     outcome.events.push(Event::telling(&payload, event_id, now, SOURCE, parent).map_err(unwritable)?);
-    let before = u16::try_from(bound.first_ordinal.saturating_sub(1)).unwrap_or(u16::MAX);
     outcome.effects.allocations.push(NewAllocation {
         id,
         purchase_id: payload.purchase_id,
@@ -58,7 +57,7 @@ pub fn bind(
         generation: bound.generation,
         slots: payload.slots,
         first_ordinal: bound.first_ordinal,
-        sessions: payload.plan.sessions.saturating_sub(before),
+        sessions: payload.plan.reserved_from(bound.first_ordinal).unwrap_or_default(),
         start_date: booking.start_date,
         skipped: booking.skipped.clone(),
         reserved: booking.reserved.clone(),

@@ -87,8 +87,11 @@ pub fn call_off(
     if let Some(off) = &off {
         free(outcome, purchase, off, weights);
     }
-    let ended =
-        |(allocation, off): (&Allocation, CalledOff)| EndedAllocation { id: allocation.id, called_off: off.ordinals };
+    let ended = |(allocation, off): (&Allocation, CalledOff)| EndedAllocation {
+        id: allocation.id,
+        sessions: allocation.sessions,
+        called_off: off.ordinals,
+    };
     outcome.effects.cancellations.push(NewCancellation {
         purchase_id: purchase.id,
         status,

@@ -1,11 +1,11 @@
-//! The cron: extends every window that is due, and marks what is over.
+//! The cron: reserves plans without an end further ahead, extends every window that is due, and marks what is over.
 
 use async_trait::async_trait;
 use caravan_domain::window::today;
 use jiff::Timestamp;
 use tracing::{error, info};
 
-use super::window;
+use super::{prolonging, window};
 use crate::engine::cron::{ByHand, DailyJob, Keep};
 use crate::engine::worker::{Outcome, WorkError};
 use crate::engine::{Policy, batch_transaction};
@@ -25,6 +25,39 @@ impl ExtendWindows {
     /// By this policy.
     pub fn new(policy: &Policy) -> Self {
         Self { window_days: policy.window_days }
+    }
+
+    /// Keeps plans that run until they are cancelled reserved ahead; returns how many got sessions or dates to skip.
+    async fn prolong_all(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<usize, CommitError> {
+        let (mut after, mut prolonged, mut limit) = (None, 0, BATCH);
+        let target = window::Target { today: today(as_of), window_days: self.window_days };
+        loop {
+            let page = platform.store.subscriptions(after, limit).await?;
+            let Some(last) = page.last().map(|purchase| purchase.id) else { return Ok(prolonged) };
+            let epoch = platform.store.epoch().await?;
+            let outcome =
+                prolonging::decide(&page, target, &*platform.store, platform.clock.now()).await.map_err(broken)?;
+            let found = outcome.effects.prolonged.len();
+            let written = match found {
+                0 => Ok(()),
+                _ => platform.store.commit(&batch_transaction(outcome, epoch)).await,
+            };
+            match written {
+                Ok(()) => {
+                    prolonged += found;
+                    (after, limit) = (Some(last), BATCH);
+                }
+                // Somebody else changed one of them, or took a trainer's time: the page is decided anew.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(CommitError::Refused(_)) if page.len() > 1 => limit = page.len() / 2,
+                Err(CommitError::Refused(why)) => {
+                    error!(purchase = %last, "[Cron] it can't be reserved further ahead: {why}");
+                    after = Some(last);
+                }
+                Err(error) => return Err(error),
+            }
+            keep.keep().await?;
+        }
     }
 
     /// Extends the windows that are due as of then; returns how many purchases that were.
@@ -70,12 +103,14 @@ impl ExtendWindows {
 #[async_trait]
 impl DailyJob for ExtendWindows {
     async fn run(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<(), CommitError> {
+        // First, so that what is to stand in the calendar is reserved by then.
+        let prolonged = self.prolong_all(platform, as_of, keep).await?;
         let extended = self.extend_all(platform, as_of, keep).await?;
         self.complete_all(platform, as_of, keep).await?;
         // A day that passed moves the first bookable date of those who wait: they may fit now.
         let effects = Effects { look_again: true, ..Effects::default() };
         platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
-        info!(purchases = extended, as_of = %as_of, "[Cron] extended windows");
+        info!(purchases = extended, prolonged, as_of = %as_of, "[Cron] extended windows");
         Ok(())
     }
 }

@@ -233,7 +233,8 @@ impl LaidOut {
             skipped: Vec::new(),
         };
         let window = Window { from: first.local_date, until };
-        window::scheduled(anew.purchase, &allocation, window, new, order.at, None).map(Some)
+        let id = ids::event_id(id, &format!("sessions-scheduled:{until}"));
+        window::scheduled(id, anew.purchase, &allocation, window, new, order.at, None).map(Some)
     }
 
     /// Time and shares of the work change hands.
@@ -277,12 +278,9 @@ fn replanned(
     horizon: Option<Date>,
 ) -> Result<Replanned, WorkError> {
     let Anew { purchase, rest, booking, confirmation, last, .. } = *anew;
-    let there = active.first_ordinal + u32::from(active.sessions) - 1;
-    let of_plan = |confirmation: &Confirmation, sessions: u32| {
-        let mut ordered: Ordered = confirmation.ordered();
-        ordered.plan.sessions = u16::try_from(sessions).unwrap_or(u16::MAX);
-        ordered
-    };
+    let mut ordered: Ordered = confirmation.ordered();
+    let sessions_total = ordered.plan.sessions.map(|_| last);
+    ordered.plan.sessions = sessions_total.map(|total| u16::try_from(total).unwrap_or(u16::MAX));
     let first = purchase.earlier.first().unwrap_or(active).first_ordinal;
     let nothing_kept = rest.first_ordinal == first;
     let allocation = NewAllocation {
@@ -299,13 +297,13 @@ fn replanned(
         reserved: Vec::new(),
         receipt: serde_json::to_string(&booking.receipt).map_err(unwritable)?,
         allocated_at: order.at,
-        ordered: Some(of_plan(confirmation, last)),
+        ordered: Some(ordered),
     };
     Ok(Replanned {
-        ordered_before: of_plan(&purchase.confirmation, u32::from(purchase.confirmation.plan.sessions)),
+        ordered_before: purchase.confirmation.ordered(),
         allocation,
         amended: anew.amended.then(|| confirmation.ordered()),
-        more: i64::from(last) - i64::from(there),
+        sessions_total,
         start_date: nothing_kept.then_some(booking.start_date),
         horizon,
     })

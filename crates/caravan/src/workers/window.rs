@@ -7,6 +7,7 @@ use caravan_domain::{ids, window};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use uuid::Uuid;
 
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Allocation, Purchase};
@@ -59,7 +60,8 @@ pub(super) fn extend_to(
         .map(|session| new_session(purchase, &zone, session))
         .collect();
     if !sessions.is_empty() {
-        outcome.events.push(scheduled(purchase, allocation, Window { from, until }, &sessions, now, parent)?);
+        let id = ids::event_id(allocation.id, &format!("sessions-scheduled:{until}"));
+        outcome.events.push(scheduled(id, purchase, allocation, Window { from, until }, &sessions, now, parent)?);
     }
     outcome.effects.windows.push(WindowExtension {
         purchase_id: purchase.id,
@@ -137,8 +139,9 @@ pub fn schedule(purchase: &Purchase, allocation: &Allocation) -> Result<Schedule
     })
 }
 
-/// What is told of sessions that were put in the calendar.
+/// Tells of sessions that are put in the calendar.
 pub(super) fn scheduled(
+    id: Uuid,
     purchase: &Purchase,
     allocation: &Allocation,
     window: Window,
@@ -167,6 +170,5 @@ pub(super) fn scheduled(
         sessions: sessions.iter().filter(is_on).map(listed).collect(),
         metadata: purchase.confirmation.metadata.clone(),
     };
-    let id = ids::event_id(allocation.id, &format!("sessions-scheduled:{}", window.until));
     Event::telling(&payload, id, now, SOURCE, parent).map_err(|error| WorkError::Failed(error.to_string()))
 }

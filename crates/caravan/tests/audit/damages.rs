@@ -423,6 +423,25 @@ pub(crate) const DAMAGES: &[Damage] = &[
         breaks: &[NoDoubleBooking, Occurrences],
     },
     Damage {
+        what: "what has no end is not reserved a year ahead",
+        find: "SELECT a.id, 'trainer:' || a.trainer_id, p.id FROM purchases p JOIN allocations a ON a.purchase_id = p.id
+               WHERE p.sessions_total IS NULL AND p.status = 'scheduled'",
+        statements: &["UPDATE allocations SET sessions = sessions - 3 WHERE id = ?1"],
+        breaks: &[NoDoubleBooking, RollingWindow],
+    },
+    Damage {
+        what: "what has no end is over",
+        find: "SELECT p.id, p.id FROM purchases p WHERE p.sessions_total IS NULL AND p.status = 'scheduled'",
+        statements: &["UPDATE purchases SET status = 'completed' WHERE id = ?1"],
+        breaks: &[RollingWindow],
+    },
+    Damage {
+        what: "what has no end has a total",
+        find: "SELECT p.id, p.id FROM purchases p WHERE p.sessions_total IS NULL AND p.status = 'scheduled'",
+        statements: &["UPDATE purchases SET sessions_total = 500 WHERE id = ?1"],
+        breaks: &[Occurrences],
+    },
+    Damage {
         what: "a purchase has more sessions than were confirmed",
         find: "SELECT p.id, p.id FROM {UNDER_WAY} p",
         statements: &["UPDATE purchases SET sessions_total = sessions_total + 1 WHERE id = ?1"],

@@ -1,6 +1,6 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
 //! weeks later again; then one plan is called off, a session of another is moved, and the rest of two is planned anew. One
-//! plan has moved in.
+//! plan has moved in, and one has no end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +159,18 @@ async fn adopt(platform: &Platform) {
     adopting::adopt(platform, moving.to_string().as_bytes(), Default::default(), false).await.unwrap();
 }
 
+/// A plan that runs until it is cancelled, at a time that nobody else asks for.
+fn endless() -> Vec<u8> {
+    let mut payment = payment(4);
+    payment["payment_id"] = json!("pay_endless");
+    payment["student"]["id"] = json!("stu_endless");
+    let slot = json!({ "weekday": "sat", "at": "18:00" });
+    payment["plan"] = json!({
+        "start_date": "2026-12-01", "sessions": null, "per_week": 1, "minutes": 45, "slots": [slot],
+    });
+    payment.to_string().into_bytes()
+}
+
 /// One plan that is under way ends.
 async fn call_off(platform: &Platform) {
     let request = cancel::Request { from: None, actor: "ann".to_owned(), reason: "moved abroad".to_owned() };
@@ -219,7 +231,7 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     adopt(&platform).await;
     let payments = payments();
     // The first alone: nobody has taken the time that it asks for.
-    for payments in [&payments[..1], &payments[1..]] {
+    for payments in [&payments[..1], &payments[1..], &[endless()]] {
         publish(&platform, payments).await;
         run_workers(&platform).await;
     }

@@ -99,3 +99,30 @@ fn an_import_lists_what_it_contradicts() {
     let told = place.run(&["trainers", "import", &file]).ok();
     assert!(told.contains("contradict") && told.contains(id(&sessions[0])) && told.contains("time-off"), "{told}");
 }
+
+#[test]
+fn a_plan_without_an_end_says_so_and_has_nothing_to_make_up_at() {
+    let place = Place::new();
+    place.run(&["trainers", "import", &roster(&place, &["trn_1"])]).ok();
+    let mut endless = payment("pay_1");
+    endless["plan"]["sessions"] = Value::Null;
+    let file = place.write("payments.jsonl", format!("{endless}\n"));
+    place.run(&["purchases", "confirm", &file]).ok();
+    place.run(&["run", "--until-idle"]).ok();
+    let listed = place.run(&["purchases", "list", "--json"]).json_lines();
+    assert_eq!((&listed[0]["status"], &listed[0]["sessions_total"]), (&"scheduled".into(), &Value::Null));
+    let shown = place.run(&["purchases", "show", "pay_1"]).ok();
+    assert!(shown.contains("sessions until cancelled of 30 minutes, 1 a week"), "{shown}");
+    assert!(shown.contains("52 reserved so far"), "{shown}");
+    let sessions = place.run(&["sessions", "list", "--json"]).json_lines();
+    let cancel =
+        |more: &[&str]| place.run(&[&["sessions", "cancel", id(&sessions[1]), "--reason", "x"], more].concat());
+    let refused = cancel(&["--makeup"]).failed(1);
+    assert!(refused.contains("runs until it is cancelled: it has no end to add a session to"), "{refused}");
+    cancel(&[]).ok();
+    place.run(&["sessions", "extend", "--as-of", "2027-04-01"]).ok();
+    assert!(place.run(&["purchases", "show", "pay_1"]).ok().contains("61 reserved so far"));
+    place.run(&["run", "--until-idle"]).ok();
+    assert!(place.run(&["stuck", "--json"]).json_lines().is_empty());
+    place.run(&["audit"]).ok();
+}

@@ -42,7 +42,7 @@ fn calling_off(made: &NewAllocation) -> NewCancellation {
         purchase_id: made.purchase_id,
         status: PurchaseStatus::Scheduled,
         horizon: Some(HORIZON),
-        allocation: Some(EndedAllocation { id: made.id, called_off: vec![2, 3, 4] }),
+        allocation: Some(EndedAllocation { id: made.id, sessions: made.sessions, called_off: vec![2, 3, 4] }),
         ending: Ending { effective_from: date(2026, 12, 8), decided_at: now() },
         actor: "ann".to_owned(),
         reason: "moved abroad".to_owned(),

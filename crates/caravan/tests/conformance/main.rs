@@ -21,6 +21,7 @@ mod roster;
 #[path = "../support/services.rs"]
 mod services;
 mod session_changes;
+mod subscriptions;
 mod time_data;
 mod topologies;
 mod waitlist;
@@ -94,6 +95,10 @@ macro_rules! conformance {
             session_changes::what_is_changed_stands_so_and_whoever_reads_the_purchase_knows;
             session_changes::a_change_decided_on_what_is_no_more_is_refused;
             session_changes::a_plan_that_is_extended_has_more_sessions_and_is_over_with_the_last;
+            subscriptions::what_has_no_end_pages_by_id_and_is_never_over;
+            subscriptions::one_is_reserved_further_ahead_once;
+            subscriptions::one_that_changed_meanwhile_makes_it_look_again;
+            subscriptions::what_clashes_pages_by_since_when;
             time_data::its_version_is_noted_by_who_knows_the_one_before;
             time_data::sessions_of_purchases_are_read_at_once;
             waitlist::the_first_time_stands_and_the_rest_is_the_latest;

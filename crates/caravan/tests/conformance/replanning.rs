@@ -29,7 +29,7 @@ async fn under_way(world: &World) -> NewAllocation {
 
 fn ordered(subject: &str, sessions: u16) -> Ordered {
     let mut ordered = purchase("pay_1", "stu_1").confirmation.ordered();
-    (ordered.course.subject, ordered.plan.sessions) = (subject.to_owned(), sessions);
+    (ordered.course.subject, ordered.plan.sessions) = (subject.to_owned(), Some(sessions));
     ordered
 }
 
@@ -78,7 +78,7 @@ fn replanned(made: &NewAllocation, revision: i64) -> SessionsChange {
             ordered_before: ordered(" Python ", 4),
             allocation,
             amended: Some(ordered("chess", 5)),
-            more: 1,
+            sessions_total: Some(5),
             start_date: None,
             horizon: Some(date(2026, 12, 16)),
         }),
@@ -122,8 +122,8 @@ pub(crate) async fn another_allocation_begins_where_the_one_before_ends(world: &
         read.earlier.iter().map(|earlier| (earlier.id, earlier.first_ordinal, earlier.sessions)).collect();
     assert_eq!(before, [(made.id, 1, 1)]);
     assert_eq!(read.horizon, Some(date(2026, 12, 16)));
-    assert_eq!((read.confirmation.course.subject.as_str(), read.confirmation.plan.sessions), ("chess", 5));
-    assert_eq!((read.reported().course.subject.as_str(), read.reported().plan.sessions), (" Python ", 4));
+    assert_eq!((read.confirmation.course.subject.as_str(), read.confirmation.plan.sessions), ("chess", Some(5)));
+    assert_eq!((read.reported().course.subject.as_str(), read.reported().plan.sessions), (" Python ", Some(4)));
     assert!(read.changed.is_empty(), "what stands as planned goes where the plan goes");
     // Both are found by whom they are of, also before the change.
     for trainer in ["trn_1", "trn_2"] {
@@ -164,7 +164,10 @@ pub(crate) async fn a_purchase_that_waits_is_amended_once_and_keeps_what_was_rep
     world.commit(amend.clone()).await;
     world.conflict(amend).await;
     let read = world.purchase(new.id).await;
-    assert_eq!((read.revision, read.confirmation.plan.sessions, read.reported().plan.sessions), (revision + 1, 9, 4));
+    assert_eq!(
+        (read.revision, read.confirmation.plan.sessions, read.reported().plan.sessions),
+        (revision + 1, Some(9), Some(4))
+    );
     let changes = world.here.store.changes_of(new.id).await.unwrap();
     assert_eq!((changes[0].kind.as_str(), changes[0].actor.as_str()), ("amended", "ann"));
 }

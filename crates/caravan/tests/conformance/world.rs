@@ -64,7 +64,7 @@ pub(crate) fn confirmation(payment_id: &str, student_id: &str) -> Confirmation {
         },
         payer: None,
         course: Course { subject: " Python ".to_owned(), level: "Beginner".to_owned() },
-        plan: Plan { start_date: START, sessions: 4, per_week: 1, minutes: 60, slots: vec![slot()] },
+        plan: Plan { start_date: START, sessions: Some(4), per_week: 1, minutes: 60, slots: vec![slot()] },
         preferred_trainer_id: None,
         metadata: BTreeMap::from([("campaign".to_owned(), "diwali".to_owned())]),
     }
@@ -126,7 +126,7 @@ pub(crate) fn allocation(purchase: &NewPurchase, trainer_id: &str, reserved: Vec
         generation: 1,
         slots: vec![slot()],
         first_ordinal: 1,
-        sessions: purchase.confirmation.plan.sessions,
+        sessions: purchase.confirmation.plan.reserved_sessions(),
         start_date: START,
         skipped: vec![date(2026, 12, 8)],
         reserved,

@@ -25,6 +25,7 @@ mod sample;
 mod school_year;
 mod skipping;
 mod stuck;
+mod subscribing;
 mod summer_time;
 mod time_data;
 mod until_idle;

@@ -320,3 +320,33 @@ async fn a_plan_that_has_not_begun_is_given_away_whole() {
     house.nothing_is_left_over(&[]).await;
     at_the_end(&house, 24).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_without_an_end_changes_hands_gets_an_end_and_loses_it_again() {
+    let house = House::with(&[on("trn_1", &["tue", "thu"], json!({}))]).await;
+    house.pay(&[payment("pay_1", json!({ "plan": { "sessions": null } }))]).await;
+    house.run().await;
+    house.employ(&[on("trn_2", &["tue", "thu"], json!({}))]).await;
+    house.set_clock("2027-01-20T10:00:00Z");
+    house.run().await;
+    let moved = done(&house, instead_of("trn_1"), Some("2027-02-01")).await;
+    // A year from then on.
+    assert!(matches!(moved, Done::Replanned { first_ordinal: 19, to_hold: 104, .. }), "{moved:?}");
+    house.run().await;
+    house.nothing_is_left_over(&[]).await;
+    house.set_clock("2027-04-20T10:00:00Z");
+    house.run().await;
+    assert_eq!(house.teacher("pay_1").await, "trn_2: tue 17:00, thu 17:00");
+    house.nothing_is_left_over(&[]).await;
+    for sessions in [json!(60), json!(null), json!(70)] {
+        done(&house, amended(&json!({ "plan": { "sessions": sessions } })), None).await;
+        house.run().await;
+        assert_eq!(json!(house.purchase("pay_1").await.confirmation.plan.sessions), sessions);
+        house.nothing_is_left_over(&[]).await;
+    }
+    house.set_clock("2028-06-01T10:00:00Z");
+    house.run().await;
+    assert_eq!(house.purchase("pay_1").await.status.name(), "completed");
+    assert_eq!(house.sessions("pay_1").await.len(), 70);
+    house.nothing_is_left_over(&[]).await;
+}

@@ -272,7 +272,7 @@ impl Year {
             assert!(off == 0 || !changes.is_empty(), "purchase {}: nobody knows who called it off", purchase.id);
             match purchase.status.name() {
                 "completed" => {
-                    let made_up = sessions.len() - usize::from(purchase.confirmation.plan.sessions);
+                    let made_up = sessions.len() - usize::from(purchase.confirmation.plan.reserved_sessions());
                     assert!(off >= made_up, "what is added stands for what was called off");
                     self.tally.count("purchases completed");
                 }

@@ -287,7 +287,7 @@ impl Tables {
                 session.completed = true;
                 left -= 1;
             }
-            let all = row.sessions.len() == usize::from(row.confirmation.plan.sessions);
+            let all = row.sessions.len() == usize::from(row.confirmation.plan.reserved_sessions());
             if row.status == PurchaseStatus::Scheduled && all && row.sessions.values().all(|session| session.completed)
             {
                 row.status = PurchaseStatus::Completed;

@@ -134,8 +134,9 @@ fn formal_objections(choice: &Choice<'_>) -> Vec<Objection> {
     objections.extend(twice.map(|slot| Objection::SameWeekday(slot.weekday)));
     let unnamed = choice.slots.iter().filter(|slot| !plan.slots.contains(slot));
     objections.extend(unnamed.map(|slot| Objection::NotNamed(*slot)));
-    if !(1..=u32::from(plan.sessions)).contains(&choice.first_ordinal) {
-        objections.push(Objection::NothingLeft { first_ordinal: choice.first_ordinal, sessions: plan.sessions });
+    if plan.reserved_from(choice.first_ordinal).is_none() {
+        let sessions = plan.sessions.unwrap_or(u16::MAX);
+        objections.push(Objection::NothingLeft { first_ordinal: choice.first_ordinal, sessions });
     }
     objections
 }
@@ -162,7 +163,7 @@ impl<'a> Judging<'a> {
         let plan = &choice.confirmation.plan;
         let their_zone = zone_named(&choice.trainer.time_zone);
         let start = first_bookable_date(plan.start_date, now, zone, policy.lead_days);
-        let sessions = plan.sessions - (choice.first_ordinal - 1) as u16;
+        let sessions = plan.reserved_from(choice.first_ordinal).unwrap_or_default();
         let mut judging =
             Self { choice, policy, zone, their_zone, start, sessions, lessons: vec![], closed: vec![], off: vec![] };
         for (date, slot) in dates_of(start, choice.slots) {

@@ -41,7 +41,7 @@ fn request(number: usize, in_a_week: usize) -> Request {
         course: Course { subject: "python".to_owned(), level: "beginner".to_owned() },
         plan: Plan {
             start_date,
-            sessions: 1,
+            sessions: Some(1),
             per_week: 1,
             minutes: 60,
             slots: vec![Slot { weekday: Weekday::Tue, at: TimeOfDay::from_minutes(17 * 60).unwrap() }],

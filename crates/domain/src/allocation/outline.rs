@@ -106,7 +106,7 @@ impl Outline {
         });
         let mut outline = Self {
             start,
-            sessions: usize::from(plan.sessions.max(1)),
+            sessions: usize::from(plan.reserved_sessions().max(1)),
             per_week: usize::from(plan.per_week),
             max_skipped: usize::from(max_skipped),
             length: i64::from(plan.minutes) * 60,

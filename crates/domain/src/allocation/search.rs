@@ -294,7 +294,7 @@ impl<'a> Search<'a> {
     fn offer_all(&self, scene: &Scene<'_>, slots: &[u8], trainers: &[u64], best: &mut Best) {
         let mut offer =
             Offer { trainer: 0, preferred: false, previous: false, slots: slots.to_vec(), skipped: 0, share: 0 };
-        let (level, sessions) = (self.level(scene.ledger), self.request.plan.sessions);
+        let (level, sessions) = (self.level(scene.ledger), self.request.plan.reserved_sessions());
         let (mut weight, mut increment) = (0, share::increment(sessions, 0));
         let untouched = scene.ledger.is_empty();
         let mut share_max = best.share_max(&offer);
@@ -346,13 +346,13 @@ impl<'a> Search<'a> {
 
     /// What the plan adds to a trainer's share.
     pub(crate) fn increment(&self, trainer: u32) -> i64 {
-        share::increment(self.request.plan.sessions, self.roster.member_at(trainer).trainer.weight)
+        share::increment(self.request.plan.reserved_sessions(), self.roster.member_at(trainer).trainer.weight)
     }
 
     /// The level of the plan's course.
     pub(crate) fn level(&self, ledger: &Ledger) -> Option<Level> {
         let course = self.course?;
-        ledger.peers(course, self.roster.peers(course)).level(self.request.plan.sessions)
+        ledger.peers(course, self.roster.peers(course)).level(self.request.plan.reserved_sessions())
     }
 
     /// The share a trainer is judged by.

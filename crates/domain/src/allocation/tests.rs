@@ -52,7 +52,7 @@ prop_compose! {
 
 prop_compose! {
     fn plan()(
-        start in 0i16..25, sessions in 1u16..9, per_week in 1u8..4,
+        start in 0i16..25, sessions in prop_oneof![12 => (1u16..9).prop_map(Some), 1 => Just(None)], per_week in 1u8..4,
         minutes in prop::sample::select(vec![15u16, 20, 60, 90, 240]),
         slots in prop::collection::vec(slot(), 1..7),
     ) -> Plan {
@@ -199,11 +199,11 @@ fn walk(world: &World, trainer: &Trainer, choice: &[usize]) -> Walked {
                 walked.skipped.push(today);
             } else {
                 walked.lessons.push(lesson);
-                if open <= plan.sessions {
+                if open <= plan.reserved_sessions() {
                     walked.plain.push(lesson);
                 }
             }
-            if walked.lessons.len() == usize::from(plan.sessions) {
+            if walked.lessons.len() == usize::from(plan.reserved_sessions()) {
                 walked.complete = true;
                 break;
             }
@@ -328,11 +328,12 @@ fn plain_reading(world: &World) -> (Vec<Terms>, BTreeMap<Rule, u32>) {
             Err(rule) => *removed.entry(rule).or_default() += 1,
             Ok((slot_ranks, skipped)) => {
                 let id = &state.trainer.trainer_id;
-                let increment = i64::from(world.request.plan.sessions) * 100_000 / i64::from(state.trainer.weight);
+                let increment =
+                    i64::from(world.request.plan.reserved_sessions()) * 100_000 / i64::from(state.trainer.weight);
                 let share = if peers == 0 {
                     0
                 } else {
-                    let usual = i64::from(world.request.plan.sessions) * 100_000 * peers / weights;
+                    let usual = i64::from(world.request.plan.reserved_sessions()) * 100_000 * peers / weights;
                     state.share.unwrap_or(i64::MIN).max(work.div_euclid(weights) - increment.max(usual))
                 };
                 terms.push(Terms {
@@ -367,16 +368,16 @@ fn check_booking(world: &World, booking: &Booking) {
         start_date: booking.start_date,
         slots: booking.slots.clone(),
         first_ordinal: 1,
-        sessions: plan.sessions,
+        sessions: plan.reserved_sessions(),
         minutes: plan.minutes,
         skipped: booking.skipped.iter().copied().collect(),
     };
     let lessons: Vec<Occurrence> = schedule.occurrences().collect();
-    assert_eq!(lessons.len(), usize::from(plan.sessions));
+    assert_eq!(lessons.len(), usize::from(plan.reserved_sessions()));
     assert_eq!(reserved_time(lessons), booking.reserved);
     let trainer = booking.receipt.trainer.as_ref().expect("a booking names what its trainer was judged by");
     assert_eq!(trainer.trainer_id, booking.trainer_id);
-    let increment = i64::from(plan.sessions) * SHARE_PER_SESSION / i64::from(trainer.weight);
+    let increment = i64::from(plan.reserved_sessions()) * SHARE_PER_SESSION / i64::from(trainer.weight);
     assert_eq!(booking.share_after, booking.receipt.chosen.as_ref().unwrap().share + increment);
 }
 
@@ -550,7 +551,7 @@ fn check_booking_alone(world: &World, request: &Request, booking: &Booking) {
         start_date: booking.start_date,
         slots: booking.slots.clone(),
         first_ordinal: 1,
-        sessions: request.plan.sessions,
+        sessions: request.plan.reserved_sessions(),
         minutes: request.plan.minutes,
         skipped: booking.skipped.iter().copied().collect(),
     };

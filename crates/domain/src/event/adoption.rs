@@ -23,6 +23,9 @@ pub struct Adoption {
     pub first_ordinal: u32,
 }
 
+/// The first session to be planned of a plan without an end: more than anybody has held, and so that many can follow.
+pub(crate) const FIRST_ORDINAL_MAX: i64 = 30_000;
+
 /// Reads a line of a file of adoptions at that time: a confirmation with `allocation` and `first_ordinal` (1 if absent).
 ///
 /// # Errors
@@ -39,8 +42,10 @@ pub fn adoption_from_json(line: &[u8], read_at: Timestamp) -> Result<Adoption, V
             ),
             None => (None, None),
         };
+        let endless = confirmation.as_ref().is_some_and(|confirmation| confirmation.plan.is_subscription());
+        let first_max = if endless { FIRST_ORDINAL_MAX } else { SESSIONS_MAX };
         let first = field.get("first_ordinal");
-        let first_ordinal = first.present().map_or(Some(1), |first| first.whole(1..=SESSIONS_MAX));
+        let first_ordinal = first.present().map_or(Some(1), |first| first.whole(1..=first_max));
         Some(Adoption {
             confirmation: confirmation?,
             trainer_id: trainer_id?,
@@ -74,6 +79,11 @@ mod tests {
         assert_eq!((adoption.trainer_id.as_str(), adoption.first_ordinal), ("trn_7", 9));
         assert_eq!(adoption.slots, adoption.confirmation.plan.slots);
         assert_eq!(read(&LINE.replace("first_ordinal", "other")).unwrap().first_ordinal, 1);
+        // What has no end may have gone on for longer than any other plan.
+        let line = LINE
+            .replace("\"sessions\": 24", "\"sessions\": null")
+            .replace("\"first_ordinal\": 9", "\"first_ordinal\": 901");
+        assert_eq!(read(&line).unwrap().first_ordinal, 901);
     }
 
     #[test]

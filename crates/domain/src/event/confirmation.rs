@@ -155,11 +155,19 @@ fn course(field: Field<'_>) -> Option<Course> {
 pub(crate) fn plan(field: Field<'_>, start_dates: RangeInclusive<Date>) -> Option<Plan> {
     field.object()?;
     let start_date = field.get("start_date").date(start_dates);
-    let sessions = field.get("sessions").whole(1..=SESSIONS_MAX);
+    let sessions = sessions(field.get("sessions"));
     let minutes = minutes(field.get("minutes"));
     let slots = distinct_slots(field.get("slots"));
     let per_week = per_week(field.get("per_week"), slots.as_deref());
     Some(Plan { start_date: start_date?, sessions: sessions?, per_week: per_week?, minutes: minutes?, slots: slots? })
+}
+
+/// How many lessons; null where there is no end to them. A field that is left out is missing all the same.
+fn sessions(field: Field<'_>) -> Option<Option<u16>> {
+    match field.raw() {
+        Some(Value::Null) => Some(None),
+        _ => field.whole(1..=SESSIONS_MAX).map(Some),
+    }
 }
 
 fn minutes(field: Field<'_>) -> Option<u16> {

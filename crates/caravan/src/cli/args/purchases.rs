@@ -15,7 +15,7 @@ pub(crate) enum PurchasesCommand {
     #[command(after_help = "Examples:\n  \
         caravan purchases confirm payments.jsonl\n  \
         payments-export | caravan purchases confirm -\n\n\
-        Lines are published as they are. Whatever can't be used is set aside by the worker: see `caravan dead-letters list`.")]
+        With \"sessions\": null in its plan it runs until it is cancelled. Lines are published as they are. Whatever can't be used is set aside by the worker: see `caravan dead-letters list`.")]
     Confirm(ConfirmArgs),
     /// List purchases, oldest first
     #[command(after_help = "Examples:\n  \

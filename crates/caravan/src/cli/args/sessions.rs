@@ -16,7 +16,7 @@ pub(crate) enum SessionsCommand {
         caravan sessions list --trainer trn_7 --from 2026-12-01 --until 2026-12-07\n  \
         caravan sessions list --student stu_118 --json")]
     List(SessionsListArgs),
-    /// Extend the windows of all purchases, as the cron does
+    /// Extend the windows of all purchases, and what is reserved of plans without an end, as the cron does
     #[command(after_help = "Examples:\n  \
         caravan sessions extend\n  \
         caravan sessions extend --as-of 2027-01-15     as if today were that day")]
@@ -33,7 +33,8 @@ pub(crate) enum SessionsCommand {
     /// Call one session off
     #[command(after_help = "Examples:\n  \
         caravan sessions cancel 7b655217-5cc2-577b-8f09-d0d72b62f269 --reason 'the student is ill' --makeup\n\n\
-        With --makeup another session is added at the end of the plan, at the first of its weekly times that suits.")]
+        With --makeup another session is added at the end of the plan, at the first of its weekly times that suits. \
+        A plan that runs until it is cancelled has no end to add one to.")]
     Cancel(SessionCancelArgs),
     /// Note that a session was held
     #[command(after_help = "Examples:\n  \

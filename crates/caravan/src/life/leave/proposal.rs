@@ -191,6 +191,9 @@ impl Desk {
 
     /// A session more at the end of the plan, with the plan's own trainer.
     fn at_the_end(&mut self, drafting: &mut Drafting<'_>) -> Option<Occurrence> {
+        if drafting.purchase.confirmation.plan.is_subscription() {
+            return None;
+        }
         let allocation = drafting.purchase.allocation.as_ref()?;
         let who = (0..self.helpers.len()).find(|who| self.id(*who) == allocation.trainer_id)?;
         let fits = |at: &Occurrence| at.starts_at > self.now && self.suits(drafting, who, *at);

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use caravan_domain::event::Topic;
+use caravan_domain::subscription::CLASH_KIND;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
@@ -83,6 +84,28 @@ impl Lists for EmbeddedStore {
             .bind(format!("+{} days", filter.window_days))
             .bind(format!("-{} days", i32::from(filter.window_days) - 1))
             .bind(rows::limit(limit));
+        self.fetch(query).await?.iter().map(rows::unfulfilled).collect()
+    }
+
+    async fn list_clashing(
+        &self,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT p.seq AS place, max(n.changed_at) AS since FROM purchases p
+                CROSS JOIN purchase_changes n ON n.purchase = p.seq AND n.kind = ?4
+                WHERE p.sessions_total IS NULL AND p.status IN ('allocated', 'scheduled')
+                GROUP BY p.seq HAVING ?1 IS NULL OR (max(n.changed_at), p.seq) > (?1, ?2) ORDER BY since, place LIMIT ?3)
+             SELECT {PURCHASE_COLUMNS}, f.since, NULL AS waiting_receipt
+             FROM found f CROSS JOIN {PURCHASE_TABLES} WHERE p.seq = f.place ORDER BY f.since, f.place"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.map(|last| rows::instant(last.since)))
+            .bind(after.map(|last| last.place))
+            .bind(rows::limit(limit))
+            .bind(CLASH_KIND);
         self.fetch(query).await?.iter().map(rows::unfulfilled).collect()
     }
 

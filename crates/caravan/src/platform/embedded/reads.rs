@@ -127,6 +127,16 @@ impl Reads for EmbeddedStore {
         purchases(&rows)
     }
 
+    async fn subscriptions(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Purchase>, PlatformError> {
+        let sql = format!(
+            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.sessions_total IS NULL AND p.id > ?1
+               AND a.id IS NOT NULL AND p.status IN ('allocated', 'scheduled') ORDER BY p.id LIMIT ?2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after.map(|id| id.to_string()).unwrap_or_default());
+        let rows = self.fetch(query.bind(rows::limit(limit))).await?;
+        purchases(&rows)
+    }
+
     async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
         const SQL: &str = "SELECT count(*) FROM (
             SELECT 1 FROM sessions WHERE unixepoch(starts_at) >= (SELECT unixepoch(scheduled_from) FROM completion)

@@ -47,6 +47,8 @@ mod retention;
 mod skipping;
 #[path = "../../pipeline/stuck.rs"]
 mod stuck;
+#[path = "../../pipeline/subscribing.rs"]
+mod subscribing;
 #[path = "../../pipeline/summer_time.rs"]
 mod summer_time;
 #[path = "../../pipeline/time_data.rs"]

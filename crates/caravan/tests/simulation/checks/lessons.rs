@@ -27,7 +27,7 @@ pub(super) fn lessons(row: &PurchaseRow, allocation: &AllocationRow) -> Vec<Less
     let zone = zone(&row.confirmation.student.time_zone);
     let mut lessons = Vec::new();
     let mut date = made.start_date;
-    while lessons.len() < usize::from(plan.sessions) {
+    while lessons.len() < usize::from(plan.reserved_sessions()) {
         if let Some(slot) = slot_of(&made.slots, date)
             && !made.skipped.contains(&date)
         {

@@ -41,7 +41,7 @@ fn check_status(state: &State, row: &PurchaseRow, wrong: &mut impl FnMut(&str, S
         (true, _) => PurchaseStatus::Created,
         (false, None) => PurchaseStatus::Allocated,
         (false, Some(_)) => {
-            let all = row.sessions.len() == usize::from(row.confirmation.plan.sessions);
+            let all = row.sessions.len() == usize::from(row.confirmation.plan.reserved_sessions());
             let over = all && row.sessions.values().all(|session| session.completed);
             if over { PurchaseStatus::Completed } else { PurchaseStatus::Scheduled }
         }

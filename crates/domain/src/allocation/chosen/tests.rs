@@ -30,7 +30,7 @@ fn world() -> World {
     let range = |weekday| AvailableRange { weekday, from: "15:00".parse().unwrap(), until: "21:00".parse().unwrap() };
     let plan = Plan {
         start_date: date(2026, 9, 1),
-        sessions: 6,
+        sessions: Some(6),
         per_week: 2,
         minutes: 60,
         slots: ["thu 17:00", "tue 17:00", "wed 16:00", "tue 22:00"].map(slot).to_vec(),
@@ -108,7 +108,7 @@ fn of_a_roster(world: &World) -> Decision {
     roster.upsert(TrainerState { trainer: world.trainer.clone(), calendar: calendar_of, share: None });
     let Confirmation { student, course, plan, preferred_trainer_id, .. } = world.confirmation.clone();
     let slots = plan.slots.iter().filter(|named| world.slots.iter().any(|text| slot(text) == **named));
-    let sessions = plan.sessions - (world.first_ordinal - 1) as u16;
+    let sessions = plan.sessions.and_then(|_| plan.reserved_from(world.first_ordinal));
     let request = Request {
         purchase_id: Uuid::nil(),
         student_id: student.id,
@@ -220,4 +220,16 @@ fn slots_are_as_many_as_bought_on_different_days_and_named_by_the_student() {
             judged(&World { slots, first_ordinal, ..world() }).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(told, [expected]);
     }
+}
+
+#[test]
+fn a_plan_without_an_end_is_booked_for_a_year_from_whichever_session_on() {
+    let mut world = world();
+    world.confirmation.plan.sessions = None;
+    world.first_ordinal = 700;
+    let booking = judged(&world).unwrap();
+    let starts: u32 = booking.reserved.iter().map(|time| time.starts.count_ones()).sum();
+    assert_eq!(starts, 104);
+    world.first_ordinal = 0;
+    assert!(matches!(judged(&world).unwrap_err()[..], [Objection::NothingLeft { .. }]));
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use caravan_domain::event::Topic;
+use caravan_domain::subscription::CLASH_KIND;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -85,6 +86,31 @@ impl Lists for PostgresStore {
             .bind(filter.today.to_string())
             .bind(i32::from(filter.window_days))
             .bind(rows_max(limit));
+        self.fetch(query.persistent(false)).await?.iter().map(rows::unfulfilled).collect()
+    }
+
+    async fn list_clashing(
+        &self,
+        after: Option<&Unfulfilled>,
+        limit: usize,
+    ) -> Result<Vec<Unfulfilled>, PlatformError> {
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT p.seq AS place, max(n.changed_at) AS since FROM purchases p
+                JOIN purchase_changes n ON n.purchase = p.seq AND n.kind = $4
+                WHERE p.sessions_total IS NULL AND p.status IN ('allocated', 'scheduled')
+                GROUP BY p.seq HAVING $1::text IS NULL OR (max(n.changed_at), p.seq) > ($1::timestamptz, $2::bigint)
+                ORDER BY since, place LIMIT $3)
+             SELECT {PURCHASE_COLUMNS}, caravan_instant(f.since) AS since, NULL::text AS waiting_receipt
+             FROM found f JOIN purchases p0 ON p0.seq = f.place CROSS JOIN LATERAL (SELECT p0.*) p {}
+             ORDER BY f.since, f.place",
+            PURCHASE_TABLES.trim_start_matches("purchases p ")
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.map(|last| instant(last.since)))
+            .bind(after.map(|last| last.place))
+            .bind(rows_max(limit))
+            .bind(CLASH_KIND);
         self.fetch(query.persistent(false)).await?.iter().map(rows::unfulfilled).collect()
     }
 

@@ -131,6 +131,16 @@ impl Reads for PostgresStore {
         purchases(&rows)
     }
 
+    async fn subscriptions(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Purchase>, PlatformError> {
+        let sql = format!(
+            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.sessions_total IS NULL AND p.id > $1
+               AND a.id IS NOT NULL AND p.status IN ('allocated', 'scheduled') ORDER BY p.id LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after.unwrap_or_default()).bind(rows_max(limit));
+        let rows = self.fetch(query).await?;
+        purchases(&rows)
+    }
+
     async fn ended_sessions(&self, as_of: Timestamp) -> Result<u64, PlatformError> {
         const SQL: &str = "SELECT count(*) FROM (
             SELECT 1 FROM sessions WHERE starts_at >= (SELECT scheduled_from FROM completion)

@@ -39,13 +39,14 @@ pub(super) async fn supersede(
                sessions = max(0, min(coalesce(sessions, ?5), ?3 - first_ordinal))
         WHERE seq > ?1 AND seq < ?2 AND status IN ('active', 'superseded')";
     const PURCHASE: &str = "
-        UPDATE purchases SET generations = ?2, start_date = coalesce(?3, start_date), horizon = coalesce(?4, horizon) WHERE seq = ?1";
+        UPDATE purchases SET generations = ?2, start_date = coalesce(?3, start_date), horizon = coalesce(?4, horizon),
+                             sessions_total = ?5 WHERE seq = ?1";
     sqlx::query(SUPERSEDE)
         .bind(place << PLACE_BITS)
         .bind((place + 1) << PLACE_BITS)
         .bind(replanned.allocation.first_ordinal)
         .bind(json(&replanned.ordered_before))
-        .bind(replanned.ordered_before.plan.sessions)
+        .bind(replanned.ordered_before.plan.reserved_sessions())
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
@@ -54,6 +55,7 @@ pub(super) async fn supersede(
         .bind(replanned.allocation.generation)
         .bind(replanned.start_date.map(|date| date.to_string()))
         .bind(replanned.horizon.map(|date| date.to_string()))
+        .bind(replanned.sessions_total)
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;

@@ -58,9 +58,10 @@ async fn end(
     const SESSIONS: &str =
         "UPDATE sessions SET status = 'cancelled' WHERE seq IN (SELECT ?1 | value FROM json_each(?2))
                             AND status IN ('scheduled', 'completed')";
-    const END: &str =
-        "UPDATE allocations SET status = iif(status = 'active', 'ended', status), ended_from = ?3, ended_at = ?4
-                       WHERE seq > ?1 AND seq < ?2 AND status IN ('active', 'superseded')";
+    const END: &str = "UPDATE allocations SET status = 'ended', ended_from = ?3, ended_at = ?4
+                       WHERE seq > ?1 AND seq < ?2 AND status = 'active' AND coalesce(sessions, ?5) = ?5";
+    const EARLIER: &str = "UPDATE allocations SET ended_from = ?3, ended_at = ?4
+                           WHERE seq > ?1 AND seq < ?2 AND status = 'superseded'";
     let (from, until) = (place << PLACE_BITS, (place + 1) << PLACE_BITS);
     sqlx::query(SESSIONS)
         .bind(from)
@@ -68,13 +69,15 @@ async fn end(
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
-    sqlx::query(END)
-        .bind(from)
-        .bind(until)
-        .bind(off.ending.effective_from.to_string())
-        .bind(instant(off.ending.decided_at))
-        .execute(&mut *connection)
-        .await
-        .map_err(commit_error)?;
-    Ok(())
+    let ends = |sql| {
+        let (from_date, decided_at) = (off.ending.effective_from.to_string(), instant(off.ending.decided_at));
+        sqlx::query(sql).bind(from).bind(until).bind(from_date).bind(decided_at)
+    };
+    ends(EARLIER).execute(&mut *connection).await.map_err(commit_error)?;
+    let query = ends(END).bind(ended.sessions);
+    match query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected() {
+        1 => Ok(()),
+        // More of it was reserved meanwhile.
+        _ => Err(CommitError::changed(format!("the allocation of purchase {}", off.purchase_id))),
+    }
 }

@@ -42,7 +42,7 @@ pub(super) async fn change(connection: &mut SqliteConnection, change: &SessionsC
         .bind(change.purchase_id.to_string())
         .bind(change.revision)
         .bind(change.allocation_id.to_string())
-        .bind(change.more_sessions());
+        .bind(change.extended.as_ref().map_or(0, |extended| i64::from(extended.added)));
     let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some(place) = place else {
         return Err(CommitError::changed(format!("purchase {}", change.purchase_id)));

@@ -45,13 +45,14 @@ pub(super) async fn supersede(
                sessions = greatest(0, least(coalesce(sessions, $4), $2 - first_ordinal))
         WHERE seq > $1 << 16 AND seq < ($1 + 1) << 16 AND status IN ('active', 'superseded')";
     const PURCHASE: &str = "
-        UPDATE purchases SET generations = $2, start_date = coalesce($3::date, start_date), horizon = coalesce($4::date, horizon)
+        UPDATE purchases SET generations = $2, start_date = coalesce($3::date, start_date), horizon = coalesce($4::date, horizon),
+                             sessions_total = $5
         WHERE seq = $1";
     sqlx::query(SUPERSEDE)
         .bind(place)
         .bind(i64::from(replanned.allocation.first_ordinal))
         .bind(json(&replanned.ordered_before))
-        .bind(i64::from(replanned.ordered_before.plan.sessions))
+        .bind(i64::from(replanned.ordered_before.plan.reserved_sessions()))
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
@@ -60,6 +61,7 @@ pub(super) async fn supersede(
         .bind(i64::from(replanned.allocation.generation))
         .bind(replanned.start_date.map(|date| date.to_string()))
         .bind(replanned.horizon.map(|date| date.to_string()))
+        .bind(replanned.sessions_total.map(i64::from))
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;

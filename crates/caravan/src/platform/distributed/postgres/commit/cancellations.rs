@@ -53,17 +53,20 @@ async fn end(
     place: i64,
 ) -> Result<(), CommitError> {
     const END: &str = "
-        WITH off AS (UPDATE sessions SET status = 'cancelled' WHERE seq = ANY($4) AND status IN ('scheduled', 'completed'))
-        UPDATE allocations SET status = CASE status WHEN 'active' THEN 'ended' ELSE status END, ended_from = $2::date,
-               ended_at = $3::timestamptz
-        WHERE seq > $1 << 16 AND seq < ($1 + 1) << 16 AND status IN ('active', 'superseded')";
-    sqlx::query(END)
+        WITH off AS (UPDATE sessions SET status = 'cancelled' WHERE seq = ANY($4) AND status IN ('scheduled', 'completed')),
+             earlier AS (UPDATE allocations SET ended_from = $2::date, ended_at = $3::timestamptz
+                         WHERE seq > $1 << 16 AND seq < ($1 + 1) << 16 AND status = 'superseded')
+        UPDATE allocations SET status = 'ended', ended_from = $2::date, ended_at = $3::timestamptz
+        WHERE seq >> 16 = $1 AND status = 'active' AND coalesce(sessions, $5) = $5";
+    let query = sqlx::query(END)
         .bind(place)
         .bind(off.ending.effective_from.to_string())
         .bind(instant(off.ending.decided_at))
         .bind(column(&ended.called_off, |ordinal| place << PLACE_BITS | i64::from(*ordinal)))
-        .execute(connection)
-        .await
-        .map_err(commit_error)?;
-    Ok(())
+        .bind(i64::from(ended.sessions));
+    match query.execute(connection).await.map_err(commit_error)?.rows_affected() {
+        1 => Ok(()),
+        // More of it was reserved meanwhile.
+        _ => Err(CommitError::changed(format!("the allocation of purchase {}", off.purchase_id))),
+    }
 }

@@ -18,6 +18,7 @@ mod dead_letters;
 mod notes;
 mod outbox;
 mod positions;
+mod prolonging;
 mod purchases;
 mod refunds;
 mod reservations;
@@ -51,6 +52,7 @@ async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Resu
     reservations::free(connection, &effects.freed).await?;
     reservations::reserve(connection, &effects.allocations, &effects.taken).await?;
     waitlist::wait(connection, &effects.waitlistings).await?;
+    prolonging::prolong(connection, &effects.prolonged).await?;
     windows::extend(connection, &effects.windows).await?;
     for change in &effects.session_changes {
         session_changes::change(connection, change).await?;

@@ -39,7 +39,7 @@ pub(super) async fn record(connection: &mut PgConnection, purchases: &[NewPurcha
         .bind(column(purchases, |purchase| of(purchase).level))
         .bind(column(purchases, |purchase| purchase.confirmation.student.time_zone.clone()))
         .bind(column(purchases, |purchase| purchase.confirmation.plan.start_date.to_string()))
-        .bind(column(purchases, |purchase| i64::from(purchase.confirmation.plan.sessions)))
+        .bind(column(purchases, |purchase| purchase.confirmation.plan.sessions.map(i64::from)))
         .bind(column(purchases, |purchase| instant(purchase.created_at)))
         .bind(column(purchases, |purchase| json(&purchase.confirmation)));
     let recorded = query.execute(connection).await.map_err(commit_error)?.rows_affected();
@@ -57,7 +57,7 @@ pub(super) async fn amend_waiting(connection: &mut PgConnection, amendment: &Ame
     let query = sqlx::query_scalar(STEP)
         .bind(amendment.purchase_id)
         .bind(amendment.revision)
-        .bind(i64::from(amendment.ordered.plan.sessions));
+        .bind(amendment.ordered.plan.sessions.map(i64::from));
     let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some(place) = place else {
         return Err(CommitError::changed(format!("purchase {}", amendment.purchase_id)));

@@ -19,7 +19,7 @@ pub(super) async fn change(connection: &mut PgConnection, change: &SessionsChang
         .bind(change.purchase_id)
         .bind(change.revision)
         .bind(change.allocation_id)
-        .bind(change.more_sessions());
+        .bind(change.extended.as_ref().map_or(0, |extended| i64::from(extended.added)));
     let place: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some(place) = place else {
         return Err(CommitError::changed(format!("purchase {}", change.purchase_id)));
