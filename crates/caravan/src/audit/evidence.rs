@@ -153,7 +153,7 @@ impl<'a> Booked<'a> {
         let decision = Decision::read(allocation)?;
         let judgement = Judgement::read(&allocation.receipt, zones)?;
         let lessons = lessons(&order, &decision);
-        let changes = Changes::read(&purchase.session_changes, zones)?;
+        let changes = Changes::read(&purchase.session_changes, &purchase.displaced, zones)?;
         let (sessions, ending) = (case.sessions, Ending::read(allocation));
         Ok(Some(Self { purchase, allocation, sessions, order, decision, judgement, lessons, changes, ending }))
     }

@@ -25,6 +25,7 @@ pub mod leave;
 mod places;
 pub mod refunds;
 pub mod sessions;
+pub mod time_data;
 
 /// How often it is tried while workers change the same things.
 const ATTEMPTS_MAX: u32 = 20;

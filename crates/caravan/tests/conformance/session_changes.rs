@@ -43,6 +43,7 @@ fn change(made: &NewAllocation, revision: i64) -> SessionsChange {
         ..state(&second, "trn_2")
     };
     let one = |session: &NewSession, after: SessionState, in_calendar| SessionChange {
+        stands: true,
         ordinal: session.ordinal,
         before: state(session, "trn_1"),
         after,
