@@ -22,6 +22,7 @@ mod refunding;
 mod retention;
 mod sample;
 mod school_year;
+mod shift;
 mod skipping;
 mod stuck;
 mod summer_time;

@@ -41,6 +41,8 @@ mod records;
 mod refunding;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
+#[path = "../../pipeline/shift.rs"]
+mod shift;
 #[path = "../../pipeline/skipping.rs"]
 mod skipping;
 #[path = "../../pipeline/stuck.rs"]
