@@ -1,7 +1,7 @@
 //! The time zone data of this program and of the data: before anything is laid out by other data than it was reserved
 //! with, what that would move is found.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use caravan_domain::allocation::Calendar;
 use caravan_domain::ids::session_id;
@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use crate::engine::worker::WorkError;
 pub use crate::platform::rows::time_data_version as bundled;
-use crate::platform::rows::{Cursor, Purchase, PurchaseFilter, TimeData};
+use crate::platform::rows::{Cursor, Purchase, PurchaseFilter, Session, TimeData, TrainerRow};
 use crate::platform::{Platform, PlatformError};
+use crate::workers::changing::Known;
 use crate::workers::window::schedule;
 
 /// Plans laid out at once.
@@ -31,7 +32,8 @@ pub enum TimeDataError {
     /// Sessions would move.
     #[error(
         "the time zone data of this program ({bundled}) would move {sessions} of {purchases} that were planned with {recorded}. \
-         Nothing has changed. `caravan time-data list` shows them; until that is settled, go back to the program before this one",
+         Nothing has changed. `caravan time-data list` shows them, `caravan time-data apply` moves them; until then, go back to the program before \
+         this one",
         sessions = counted(*.sessions, "session"), purchases = counted(*.purchases, "purchase")
     )]
     Moves {
@@ -138,45 +140,70 @@ impl<'a> Search<'a> {
     /// If the store can't be read, or a purchase can't be understood.
     pub async fn next(&mut self) -> Result<Option<Vec<Moved>>, TimeDataError> {
         let Some(page) = self.0.next().await? else { return Ok(None) };
-        let ids: Vec<Uuid> = page.iter().map(|plan| plan.purchase.id).collect();
-        let rows = if ids.is_empty() { Vec::new() } else { self.0.platform.store.sessions_of(&ids).await? };
-        let stand: HashMap<Uuid, Timestamp> = rows.into_iter().map(|row| (row.id, row.starts_at)).collect();
-        Ok(Some(page.iter().flat_map(|plan| plan.moved(&stand)).collect()))
+        let mut found = Vec::new();
+        for (plan, rows) in page.iter().zip(calendar(self.0.platform, &page).await?) {
+            let starts = rows.iter().map(|(ordinal, row)| (*ordinal, row.starts_at)).collect();
+            let was = reserved_instead(&plan.lessons, &starts, &plan.plan, plan.reserved());
+            let moved = |(lesson, was)| plan.moved(lesson, was, starts.contains_key(&lesson.ordinal));
+            found.extend(plan.lessons.iter().zip(was).map(moved));
+        }
+        Ok(Some(found))
     }
 }
 
-/// A plan with lessons that would move, and when each was to start as far as reserved time tells.
-struct DisplacedPlan {
-    purchase: Purchase,
-    trainer_id: String,
-    lessons: Vec<(Occurrence, Option<Timestamp>)>,
+/// The sessions of each of these that stand in the calendar, by their numbers.
+pub(crate) async fn calendar(
+    platform: &Platform,
+    plans: &[DisplacedPlan],
+) -> Result<Vec<BTreeMap<u32, Session>>, PlatformError> {
+    let ids: Vec<Uuid> = plans.iter().map(|plan| plan.purchase.id).collect();
+    let rows = if ids.is_empty() { Vec::new() } else { platform.store.sessions_of(&ids).await? };
+    let mut found: HashMap<Uuid, BTreeMap<u32, Session>> = HashMap::new();
+    for row in rows {
+        found.entry(row.purchase_id).or_default().insert(row.ordinal, row);
+    }
+    Ok(ids.iter().map(|id| found.remove(id).unwrap_or_default()).collect())
+}
+
+/// A plan with lessons that would move.
+pub(crate) struct DisplacedPlan {
+    pub(crate) purchase: Purchase,
+    pub(crate) trainer_id: String,
+    /// All of it, as it would be.
+    pub(crate) plan: Vec<Occurrence>,
+    /// What of it is not where time is reserved.
+    pub(crate) lessons: Vec<Occurrence>,
+    /// What is reserved of the trainer.
+    pub(crate) trainer: Calendar,
+    pub(crate) known: Known,
+    /// What is reserved of the student.
+    pub(crate) student: Calendar,
 }
 
 impl DisplacedPlan {
-    fn moved(&self, stand: &HashMap<Uuid, Timestamp>) -> Vec<Moved> {
+    pub(crate) fn reserved(&self) -> Reserved<'_> {
+        Reserved { trainer: &self.trainer, student: &self.student }
+    }
+
+    pub(crate) fn moved(&self, lesson: &Occurrence, was: Option<Timestamp>, in_calendar: bool) -> Moved {
         let student = &self.purchase.confirmation.student;
-        let moved = |(lesson, reserved): &(Occurrence, Option<Timestamp>)| {
-            let session_id = session_id(self.purchase.id, lesson.ordinal);
-            let stands = stand.get(&session_id).copied();
-            Moved {
-                session_id,
-                purchase_id: self.purchase.id,
-                trainer_id: self.trainer_id.clone(),
-                student_id: student.id.clone(),
-                ordinal: lesson.ordinal,
-                local_date: lesson.local_date,
-                time_zone: student.time_zone.clone(),
-                starts_at: stands.or(*reserved),
-                would_start_at: lesson.starts_at,
-                in_calendar: stands.is_some(),
-            }
-        };
-        self.lessons.iter().map(moved).collect()
+        Moved {
+            session_id: session_id(self.purchase.id, lesson.ordinal),
+            purchase_id: self.purchase.id,
+            trainer_id: self.trainer_id.clone(),
+            student_id: student.id.clone(),
+            ordinal: lesson.ordinal,
+            local_date: lesson.local_date,
+            time_zone: student.time_zone.clone(),
+            starts_at: was,
+            would_start_at: lesson.starts_at,
+            in_calendar,
+        }
     }
 }
 
 /// The plans under way, laid out anew page by page.
-struct Plans<'a> {
+pub(crate) struct Plans<'a> {
     platform: &'a Platform,
     now: Timestamp,
     statuses: std::slice::Iter<'static, PurchaseStatus>,
@@ -185,14 +212,14 @@ struct Plans<'a> {
 }
 
 impl<'a> Plans<'a> {
-    fn new(platform: &'a Platform) -> Self {
+    pub(crate) fn new(platform: &'a Platform) -> Self {
         let mut statuses = UNDER_WAY.iter();
         let status = statuses.next().copied();
         Self { platform, now: platform.clock.now(), statuses, status, after: None }
     }
 
     /// Those of the next page with lessons that would move; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Vec<DisplacedPlan>>, TimeDataError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<DisplacedPlan>>, TimeDataError> {
         while let Some(status) = self.status {
             let filter = PurchaseFilter { status: Some(status), ..PurchaseFilter::default() };
             let page = self.platform.store.list_purchases(&filter, self.after, PAGE).await?;
@@ -207,38 +234,41 @@ impl<'a> Plans<'a> {
 
     async fn displaced(&self, purchases: Vec<Purchase>) -> Result<Vec<DisplacedPlan>, TimeDataError> {
         let (trainers, students) = self.calendars(&purchases).await?;
-        let nothing = Calendar::default();
+        let nothing = (Known::default(), Calendar::default());
         let mut found = Vec::new();
-        for purchase in purchases {
-            let Some(allocation) = &purchase.allocation else { continue };
-            let plan: Vec<Occurrence> = schedule(&purchase, allocation)?.occurrences().collect();
-            let trainer = trainers.get(&allocation.trainer_id).unwrap_or(&nothing);
-            let student = students.get(&purchase.confirmation.student.id).unwrap_or(&nothing);
-            let reserved = Reserved { trainer, student };
-            let lessons = displaced(&plan, &purchase.changed, reserved, self.now);
-            if !lessons.is_empty() {
-                let with = |lesson: Occurrence| (lesson, reserved_instead(&lesson, &plan, reserved));
-                let lessons = lessons.into_iter().map(with).collect();
-                let trainer_id = allocation.trainer_id.clone();
-                found.push(DisplacedPlan { purchase, trainer_id, lessons });
+        // Where the rest was planned anew, each part is a plan of its own.
+        for purchase in &purchases {
+            for allocation in purchase.earlier.iter().chain(&purchase.allocation) {
+                let plan: Vec<Occurrence> = schedule(purchase, allocation)?.occurrences().collect();
+                let (known, trainer) = trainers.get(&allocation.trainer_id).unwrap_or(&nothing);
+                let student = students.get(&purchase.confirmation.student.id).unwrap_or(&nothing.1);
+                let lessons = displaced(&plan, &purchase.changed, Reserved { trainer, student }, self.now);
+                if !lessons.is_empty() {
+                    let (trainer, known, student) = (trainer.clone(), *known, student.clone());
+                    let (trainer_id, purchase) = (allocation.trainer_id.clone(), purchase.clone());
+                    found.push(DisplacedPlan { purchase, trainer_id, plan, lessons, trainer, known, student });
+                }
             }
         }
         Ok(found)
     }
 
     /// What is reserved from now on of the trainers and of the students of these purchases.
-    async fn calendars(
-        &self,
-        purchases: &[Purchase],
-    ) -> Result<(HashMap<String, Calendar>, HashMap<String, Calendar>), PlatformError> {
-        let trainers = purchases.iter().filter_map(|purchase| purchase.allocation.as_ref());
+    async fn calendars(&self, purchases: &[Purchase]) -> Result<Calendars, PlatformError> {
+        let trainers = purchases.iter().flat_map(|purchase| purchase.earlier.iter().chain(&purchase.allocation));
         let trainers: BTreeSet<String> = trainers.map(|allocation| allocation.trainer_id.clone()).collect();
         let students: BTreeSet<String> = purchases.iter().map(|found| found.confirmation.student.id.clone()).collect();
         let (trainers, students): (Vec<_>, Vec<_>) = (trainers.into_iter().collect(), students.into_iter().collect());
         let trainers = self.platform.store.trainers(&trainers, self.now).await?;
         let students = self.platform.store.student_calendars(&students, self.now).await?;
-        let of_trainers = trainers.into_iter().map(|row| (row.trainer.trainer_id, Calendar::from_rows(row.calendar)));
+        let of_trainer = |row: TrainerRow| {
+            let known = Known { weight: row.trainer.weight, version: row.version };
+            (row.trainer.trainer_id, (known, Calendar::from_rows(row.calendar)))
+        };
         let of_students = students.into_iter().map(|(id, rows)| (id, Calendar::from_rows(rows)));
-        Ok((of_trainers.collect(), of_students.collect()))
+        Ok((trainers.into_iter().map(of_trainer).collect(), of_students.collect()))
     }
 }
+
+/// What is known and reserved of trainers, and reserved of students, by their ids.
+type Calendars = (HashMap<String, (Known, Calendar)>, HashMap<String, Calendar>);

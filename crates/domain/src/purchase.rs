@@ -123,6 +123,14 @@ pub fn folded(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
+/// Whether two of them are the same when [`folded`], without making either.
+pub fn alike(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.trim().eq_ignore_ascii_case(other.trim());
+    }
+    folded(one) == folded(other)
+}
+
 /// The value of `purchase-confirmed`, validated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {

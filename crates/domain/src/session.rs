@@ -15,7 +15,7 @@ mod makeup;
 pub(crate) mod rules;
 
 pub use makeup::{MAKEUP_WEEKS_MAX, Makeup, makeup};
-pub use rules::{Asked, SessionRule, broken_rules, can_teach, contradiction, room_in_week};
+pub use rules::{Asked, Hours, SessionRule, broken_rules, contradiction, has_hours, is_able, room_in_week};
 
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

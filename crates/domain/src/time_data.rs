@@ -4,6 +4,9 @@
 //! A plan is laid out anew whenever its lessons are needed. So before anything is done by other data than it was reserved
 //! with, its lessons to come are compared with what is reserved.
 
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::allocation::Calendar;
@@ -38,15 +41,42 @@ pub fn displaced(plan: &[Occurrence], changed: &Changed, reserved: Reserved<'_>,
     to_come.filter(|lesson| !reserved.starts_at(lesson.starts_at)).copied().collect()
 }
 
-/// When a displaced lesson was to start until now, as far as that can be told from what is reserved: the start nearest to
-/// it that both have and that is no other lesson of the plan.
-pub fn reserved_instead(lesson: &Occurrence, plan: &[Occurrence], reserved: Reserved<'_>) -> Option<Timestamp> {
-    let distance = |at: Timestamp| at.duration_since(lesson.starts_at).abs();
-    let starts = reserved.student.starts().filter_map(|second| Timestamp::from_second(second).ok());
-    let free = |at: &Timestamp| {
-        distance(*at) <= SHIFT_MAX && reserved.trainer.starts_at(*at) && plan.iter().all(|other| other.starts_at != *at)
+/// When displaced lessons were to start until now: those in the calendar tell it themselves, the others as far as it can be
+/// told from what is reserved.
+///
+/// That is a start both have and no other lesson of the plan has: rather one that is as far away as the lessons in the
+/// calendar have moved, else as most others of the plan could have moved, else the nearest.
+pub fn reserved_instead(
+    lessons: &[Occurrence],
+    in_calendar: &HashMap<u32, Timestamp>,
+    plan: &[Occurrence],
+    reserved: Reserved<'_>,
+) -> Vec<Option<Timestamp>> {
+    let planned: HashSet<Timestamp> = plan.iter().map(|lesson| lesson.starts_at).collect();
+    let both: Vec<Timestamp> =
+        reserved.student.starts().filter_map(|second| Timestamp::from_second(second).ok()).collect();
+    let both: Vec<Timestamp> =
+        both.into_iter().filter(|at| reserved.trainer.starts_at(*at) && !planned.contains(at)).collect();
+    let shift = |lesson: &Occurrence, at: Timestamp| lesson.starts_at.duration_since(at);
+    let could_be = |lesson: &Occurrence| {
+        let near: Vec<Timestamp> = both.iter().copied().filter(|at| shift(lesson, *at).abs() <= SHIFT_MAX).collect();
+        near
     };
-    starts.filter(free).min_by_key(|at| (distance(*at), *at))
+    let known: HashSet<SignedDuration> =
+        lessons.iter().filter_map(|lesson| in_calendar.get(&lesson.ordinal).map(|at| shift(lesson, *at))).collect();
+    let mut votes: HashMap<SignedDuration, usize> = HashMap::new();
+    for lesson in lessons {
+        could_be(lesson).into_iter().for_each(|at| *votes.entry(shift(lesson, at)).or_default() += 1);
+    }
+    let order = |lesson: &Occurrence, at: Timestamp| {
+        let by = shift(lesson, at);
+        (!known.contains(&by), Reverse(votes.get(&by).copied()), by.abs(), at)
+    };
+    let was = |lesson: &Occurrence| {
+        let guess = || could_be(lesson).into_iter().min_by_key(|at| order(lesson, *at));
+        in_calendar.get(&lesson.ordinal).copied().or_else(guess)
+    };
+    lessons.iter().map(was).collect()
 }
 
 #[cfg(test)]
@@ -134,10 +164,25 @@ mod tests {
         student.reserve(&reserved_time(plan_at("Asia/Dubai", 15)));
         let now = plan("Asia/Dubai");
         let reserved = Reserved { trainer: &trainer, student: &student };
-        for (lesson, was) in now.iter().zip(&was) {
-            assert_eq!(reserved_instead(lesson, &now, reserved), Some(was.starts_at));
-        }
+        let none = HashMap::new();
+        let starts = |plan: &[Occurrence]| plan.iter().map(|lesson| Some(lesson.starts_at)).collect::<Vec<_>>();
+        assert_eq!(reserved_instead(&now, &none, &now, reserved), starts(&was));
         let nothing = Calendar::default();
-        assert_eq!(reserved_instead(&now[0], &now, Reserved { trainer: &nothing, student: &student }), None);
+        assert_eq!(reserved_instead(&now[..1], &none, &now, Reserved { trainer: &nothing, student: &student }), [None]);
+    }
+
+    #[test]
+    fn what_stands_in_the_calendar_tells_how_far_the_others_were() {
+        // The two have another plan together, nearer to where this one would be than it was.
+        let was = plan("Asia/Kolkata");
+        let mut calendar = Calendar::from_rows(reserved_time(was.clone()));
+        calendar.reserve(&reserved_time(plan_at("Asia/Dubai", 18)));
+        let reserved = Reserved { trainer: &calendar, student: &calendar };
+        let now = plan("Asia/Dubai");
+        let nearest = reserved_instead(&now, &HashMap::new(), &now, reserved);
+        assert_eq!(nearest[0], Some(plan_at("Asia/Dubai", 18)[0].starts_at));
+        let told = HashMap::from([(1, was[0].starts_at)]);
+        let told = reserved_instead(&now, &told, &now, reserved);
+        assert_eq!(told, was.iter().map(|lesson| Some(lesson.starts_at)).collect::<Vec<_>>());
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Change {
     pub(super) overrides: Vec<String>,
     /// The trainer as they were judged for it.
     pub(super) terms: Option<Terms>,
+    /// It was left where it was when other time zone data moved the rest of its plan.
+    pub(super) stays: bool,
 }
 
 /// The changes of a purchase's sessions.
@@ -33,6 +35,8 @@ pub(super) struct Changes {
     pub(super) latest: BTreeMap<i64, Change>,
     /// Each revision that changed sessions, and when.
     pub(super) each: BTreeSet<Revision>,
+    /// When other time zone data first moved what was planned, as the row tells it.
+    pub(super) displaced: Option<String>,
 }
 
 /// A revision that changed sessions.
@@ -48,10 +52,14 @@ pub(super) struct Revision {
 struct ChangeText(i64, i64, String, String, String, String, Option<String>, Option<String>, Option<String>, i64);
 
 impl Changes {
-    pub(super) fn read(text: &str, zones: &mut Zones) -> Result<Self, String> {
+    pub(super) fn read(text: &str, displaced: &str, zones: &mut Zones) -> Result<Self, String> {
         let mut rows: Vec<ChangeText> = json("changes of sessions", text)?;
         rows.sort_by_key(|row| (row.0, row.1));
-        let mut changes = Self::default();
+        let displaced: BTreeMap<i64, String> =
+            json::<Vec<(i64, String)>>("changes by time zone data", displaced)?.into_iter().collect();
+        let each = displaced.iter();
+        let each = each.map(|(revision, at)| Revision { revision: *revision, changed_at: at.clone() }).collect();
+        let mut changes = Self { each, displaced: displaced.values().next().cloned(), ..Self::default() };
         for row in rows {
             let ChangeText(
                 ordinal,
@@ -77,13 +85,15 @@ impl Changes {
                 changed_at: changed_at.ok_or_else(missing)?,
                 overrides: json("overridden rules", &overrides.ok_or_else(missing)?)?,
                 terms,
+                stays: displaced.contains_key(&revision),
             };
             let at = change.changed_at.clone();
             // A later change of the same place was judged no more; what was judged stays judged.
             let change = match changes.latest.remove(&ordinal) {
                 Some(earlier) if change.terms.is_none() && earlier.stands_as(&change) => {
+                    let stays = change.stays || earlier.stays;
                     let Change { terms, overrides, changed_at, .. } = earlier;
-                    Change { terms, overrides, changed_at, ..change }
+                    Change { terms, overrides, changed_at, stays, ..change }
                 }
                 _ => change,
             };
@@ -93,6 +103,13 @@ impl Changes {
             }
         }
         Ok(changes)
+    }
+
+    /// Whether a lesson was judged by other clocks than those it lies by now.
+    pub(super) fn by_other_clocks(&self, planned: &Lesson) -> bool {
+        let since = self.displaced.as_deref().and_then(second);
+        since.is_some_and(|since| planned.start > since)
+            || self.latest.get(&planned.ordinal).is_some_and(|change| change.stays)
     }
 
     /// A lesson as it stands, with who teaches it; `None` if it was called off.
@@ -122,7 +139,8 @@ impl Change {
         let lesson = self.lesson(planned, &order.zone);
         let elsewhere = lesson != *planned || self.trainer_id != trainer_id;
         let Some(terms) = &self.terms else {
-            tally.must(!elsewhere, id, || {
+            let stays = self.stays && self.trainer_id == trainer_id;
+            tally.must(!elsewhere || stays, id, || {
                 format!("session {} was moved, and no terms tell by what it was judged", lesson.ordinal)
             });
             return;

@@ -178,7 +178,7 @@ impl<'a> Booked<'a> {
         let decision = Decision::read(allocation)?;
         let judgement = Judgement::read(&allocation.receipt, zones)?;
         let lessons = lessons(&order, &decision);
-        let changes = Changes::read(&purchase.session_changes, zones)?;
+        let changes = Changes::read(&purchase.session_changes, &purchase.displaced, zones)?;
         let (sessions, ending) = (case.sessions, Ending::read(allocation));
         let superseded = allocation.status == "superseded";
         Ok(Self { purchase, allocation, sessions, order, decision, judgement, lessons, changes, ending, superseded })

@@ -223,7 +223,9 @@ impl Audit<'_> {
 
     fn purchase(&mut self, case: &Case<'_>, last_run: Option<Date>) {
         let Options { window_days, lead_days, max_skipped, .. } = *self.options;
-        let changes = case.purchase.map(|purchase| Changes::read(&purchase.session_changes, &mut self.zones));
+        let zones = &mut self.zones;
+        let changes =
+            case.purchase.map(|purchase| Changes::read(&purchase.session_changes, &purchase.displaced, zones));
         let changes = changes.transpose().unwrap_or_else(|problem| {
             self.report.of(Guarantee::Once).must(false, case.id, || problem);
             None

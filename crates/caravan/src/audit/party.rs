@@ -15,6 +15,8 @@ pub(super) struct PartyPlan<'a> {
     pub(super) lessons: Vec<Lesson>,
     /// Those that people have changed, each as it stands.
     pub(super) changed: Vec<(Lesson, Change)>,
+    /// When other time zone data first moved what was planned, as the row tells it.
+    pub(super) displaced: Option<String>,
 }
 
 impl PartyPlan<'_> {
@@ -63,7 +65,7 @@ fn read<'a>(kind: PartyKind, plan: &'a PlanEvidence, zones: &mut Zones) -> Optio
     let order = Order::of(confirmation, plan.amended.as_deref(), &plan.allocation, zones).ok()?;
     let decision = Decision::read(&plan.allocation).ok()?;
     let judgement = Judgement::read(&plan.allocation.receipt, zones).ok()?;
-    let changes = Changes::read(&plan.session_changes, zones).ok()?;
+    let changes = Changes::read(&plan.session_changes, &plan.displaced, zones).ok()?;
     let ending = Ending::read(&plan.allocation);
     let (mut as_planned, mut changed) = (Vec::new(), Vec::new());
     for planned in lessons(&order, &decision) {
@@ -79,5 +81,12 @@ fn read<'a>(kind: PartyKind, plan: &'a PlanEvidence, zones: &mut Zones) -> Optio
             None => as_planned.push(lesson),
         }
     }
-    Some(PartyPlan { allocation: &plan.allocation, judgement, order, lessons: as_planned, changed })
+    Some(PartyPlan {
+        allocation: &plan.allocation,
+        judgement,
+        order,
+        lessons: as_planned,
+        changed,
+        displaced: changes.displaced,
+    })
 }

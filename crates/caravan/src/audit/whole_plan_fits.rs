@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use super::evidence::{Booked, Terms, shown};
+use super::evidence::{Booked, Terms, second, shown};
 use super::party::PartyPlan;
 use super::report::Tally;
 use super::wall::{Lesson, WEEK, WeeklyTime, date_at, monday_of, touches};
@@ -31,8 +31,10 @@ pub(super) fn judge(booked: &Booked<'_>, max_skipped: u16, tally: &mut Tally) {
 fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     let (terms, id) = (&booked.judgement.terms, &booked.allocation.id);
     // What was added was judged by the roster of its own day.
+    // Nor is a lesson judged by the clocks it was planned by, once they are known to go otherwise.
     let last_bought = booked.last_bought();
-    for lesson in booked.lessons.iter().filter(|lesson| lesson.ordinal <= last_bought) {
+    let judged = |lesson: &&Lesson| lesson.ordinal <= last_bought && !booked.changes.by_other_clocks(lesson);
+    for lesson in booked.lessons.iter().filter(judged) {
         tally.must(terms.available.hold_throughout(&terms.zone, lesson), id, || {
             format!(
                 "session {} at {} is outside the availability it was judged by",
@@ -124,6 +126,10 @@ struct Taking<'a> {
 
 fn takings<'a>(plan: &'a PartyPlan<'_>) -> impl Iterator<Item = Taking<'a>> {
     let (moved, as_planned): (Vec<_>, Vec<_>) = plan.changed.iter().partition(|(_, change)| change.terms.is_some());
+    // What other clocks have moved was not judged again: nobody is to blame for a week that is full now.
+    let since = plan.displaced.as_deref().and_then(second);
+    let (displaced, there): (Vec<&Lesson>, Vec<&Lesson>) =
+        plan.lessons.iter().partition(|lesson| since.is_some_and(|since| lesson.start > since));
     let of_plan = |at: &'a str, lessons: Vec<&'a Lesson>, overridden: bool| Taking {
         at,
         terms: &plan.judgement.terms,
@@ -133,8 +139,9 @@ fn takings<'a>(plan: &'a PartyPlan<'_>) -> impl Iterator<Item = Taking<'a>> {
     };
     // When those that keep a plan without an end a year ahead were added, and by which limit, is not kept.
     let first_added = plan.allocation.first_ordinal + plan.order.sessions;
-    let all = plan.lessons.iter().chain(as_planned.into_iter().map(|(lesson, _)| lesson));
+    let all = there.into_iter().chain(as_planned.into_iter().map(|(lesson, _)| lesson));
     let (added, bought): (Vec<_>, Vec<_>) = all.partition(|lesson| plan.order.endless && lesson.ordinal >= first_added);
+    let of_displaced = plan.displaced.as_deref().map(|at| of_plan(at, displaced, true));
     let of_plan = [of_plan(&plan.allocation.allocated_at, bought, false), of_plan(AFTER_ALL, added, true)];
     let of_moved = moved.into_iter().map(|(lesson, change)| Taking {
         at: &change.changed_at,
@@ -143,7 +150,7 @@ fn takings<'a>(plan: &'a PartyPlan<'_>) -> impl Iterator<Item = Taking<'a>> {
         allocation_id: &plan.allocation.id,
         overridden: change.overrides.iter().any(|rule| rule == "weekly-capacity"),
     });
-    of_plan.into_iter().chain(of_moved)
+    of_plan.into_iter().chain(of_displaced).chain(of_moved)
 }
 
 fn weeks_hold(taking: &Taking<'_>, weeks: &HashMap<Date, i64>, tally: &mut Tally) {

@@ -24,7 +24,7 @@ pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
-pub(crate) use time_data::TimeDataCommand;
+pub(crate) use time_data::{TimeDataApplyArgs, TimeDataCommand};
 
 /// Payments in, lessons in calendars out.
 #[derive(Debug, Parser)]
@@ -184,7 +184,7 @@ pub(crate) enum Command {
     /// The calendar
     #[command(subcommand)]
     Sessions(SessionsCommand),
-    /// Time zone data: which version plans were laid out with, and what this program's would move
+    /// Time zone data: which version plans were laid out with, what this program's would move, and moving it
     #[command(subcommand)]
     TimeData(TimeDataCommand),
     /// Consumer groups: how far each is, and moving one by hand

@@ -1,20 +1,22 @@
-//! `caravan time-data`: what other time zone data would move.
+//! `caravan time-data`: what other time zone data would move, and moving it.
 
 use caravan::app::App;
 use caravan::config::Settings;
+use caravan::life::time_data::{self, Remedy, Request, Settled};
 use caravan::time_data::{Moved, Search, bundled, settle, shown};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::args::{ListArgs, TimeDataCommand};
-use super::existing;
+use super::args::{ListArgs, TimeDataApplyArgs, TimeDataCommand};
 use super::failure::Failure;
 use super::output::{List, Output, Row, counted, printable};
 use super::sessions::time_shown;
+use super::{existing, person};
 
 pub(crate) async fn run(settings: &Settings, command: TimeDataCommand, output: &mut Output) -> Result<(), Failure> {
     match command {
         TimeDataCommand::List(args) => list(settings, args, output).await,
+        TimeDataCommand::Apply(args) => apply(settings, args, output).await,
     }
 }
 
@@ -65,6 +67,71 @@ async fn list(settings: &Settings, args: ListArgs, output: &mut Output) -> Resul
             .line(format!("\n{} of {of} would move; nothing has changed", counted(sessions, "session", "sessions")))?;
     }
     Ok(())
+}
+
+async fn apply(settings: &Settings, args: TimeDataApplyArgs, output: &mut Output) -> Result<(), Failure> {
+    let json = args.list.json;
+    let request = Request {
+        actor: person::actor(args.by)?,
+        reason: args.reason.map(|reason| person::text_of(reason, "--reason")).transpose()?.unwrap_or_default(),
+    };
+    let Some(app) = existing(settings, "nothing is planned that could move").await? else { return Ok(()) };
+    let found = match args.plan {
+        true => time_data::propose(&app.platform).await,
+        false => time_data::apply(&app.platform, &request).await,
+    };
+    let settled = found.map_err(|error| Failure::work(error.to_string()))?;
+    let mut list = List::of::<Settled>(output, args.list);
+    for session in &settled {
+        list.push(session)?;
+    }
+    list.finish("no session is displaced")?;
+    if json || settled.is_empty() { Ok(()) } else { output.line(summary(&settled, args.plan)) }
+}
+
+fn summary(settled: &[Settled], planned: bool) -> String {
+    let moved = settled.iter().filter(|session| session.remedy == Remedy::Moves).count();
+    let moves = counted(moved as u64, "session keeps its local time", "sessions keep their local time");
+    let left = match settled.len() - moved {
+        0 => "nothing is left to a person".to_owned(),
+        left => format!("{left} left to a person at the old instant (see `caravan sessions move --help`)"),
+    };
+    let would = if planned { "; nothing was changed" } else { "" };
+    format!("\n{moves}, {left}{would}")
+}
+
+impl Row for Settled {
+    const COLUMNS: &'static [&'static str] = &[
+        "SESSION",
+        "PURCHASE",
+        "TRAINER",
+        "STUDENT",
+        "NO.",
+        "UNTIL NOW (UTC)",
+        "LOCAL TIME (UTC)",
+        "LOCAL TIME",
+        "BECOMES",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let Moved { session_id, purchase_id, trainer_id, student_id, ordinal, starts_at, would_start_at, .. } =
+            &self.moved;
+        vec![
+            session_id.to_string(),
+            purchase_id.to_string(),
+            trainer_id.clone(),
+            student_id.clone(),
+            ordinal.to_string(),
+            starts_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string()),
+            would_start_at.to_string(),
+            time_shown(*would_start_at, &self.moved.time_zone),
+            match self.remedy {
+                Remedy::Moves => "moves",
+                Remedy::Person => "left to a person",
+            }
+            .to_owned(),
+        ]
+    }
 }
 
 impl Row for Moved {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use caravan_domain::ids::session_id;
-use caravan_domain::session::{SessionRule, SessionStatus, contradiction};
+use caravan_domain::session::{Hours, SessionRule, SessionStatus, contradiction};
 use caravan_domain::trainer::Trainer;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -44,8 +44,8 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
     let mut found = Vec::new();
     for ids in trainer_ids.chunks(TRAINERS_READ_MAX) {
         let terms = platform.store.trainer_terms(ids).await?;
-        let trainers: HashMap<String, Trainer> =
-            terms.into_iter().map(|(trainer, _)| (trainer.trainer_id.clone(), trainer)).collect();
+        let with_hours = |trainer: Trainer| (trainer.trainer_id.clone(), (Hours::of(&trainer), trainer));
+        let trainers: Teachers = terms.into_iter().map(|(trainer, _)| with_hours(trainer)).collect();
         for purchase in platform.store.taught_by(ids).await? {
             found.extend(of_purchase(&purchase, &trainers, now)?);
         }
@@ -54,18 +54,17 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
     Ok(found)
 }
 
-fn of_purchase(
-    purchase: &Purchase,
-    trainers: &HashMap<String, Trainer>,
-    now: Timestamp,
-) -> Result<Vec<Conflict>, ChangeError> {
+/// Trainers by their ids, with when they teach.
+type Teachers = HashMap<String, (Hours, Trainer)>;
+
+fn of_purchase(purchase: &Purchase, trainers: &Teachers, now: Timestamp) -> Result<Vec<Conflict>, ChangeError> {
     let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
     let zone = schedule(purchase, allocation)?.zone;
     let student = &purchase.confirmation.student;
     let conflict = |session: &caravan_domain::session::Standing| {
-        let trainer = trainers.get(&session.state.trainer_id)?;
+        let (hours, trainer) = trainers.get(&session.state.trainer_id)?;
         let at = session.occurrence(&zone);
-        let rule = contradiction(trainer, &student.languages, &purchase.confirmation.course, &at)?;
+        let rule = contradiction(trainer, hours, &student.languages, &purchase.confirmation.course, &at)?;
         Some(Conflict {
             session_id: session_id(purchase.id, session.planned.ordinal),
             purchase_id: purchase.id,

@@ -27,6 +27,7 @@ mod places;
 pub mod refunds;
 pub mod replanning;
 pub mod sessions;
+pub mod time_data;
 
 /// How often it is tried while workers change the same things.
 const ATTEMPTS_MAX: u32 = 20;

@@ -2,7 +2,7 @@
 
 use caravan_domain::allocation::{Calendar, ReservedTime, reserved_time};
 use caravan_domain::plan::Occurrence;
-use caravan_domain::session::{Asked, SessionRule, Standing, broken_rules};
+use caravan_domain::session::{Asked, Hours, SessionRule, Standing, broken_rules};
 use caravan_domain::trainer::Closure;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +65,7 @@ impl<'a> Learner<'a> {
     pub(super) fn broken(&self, teacher: &Teacher, at: Occurrence) -> Vec<SessionRule> {
         broken_rules(&Asked {
             trainer: &teacher.row.trainer,
+            hours: &Hours::of(&teacher.row.trainer),
             trainer_calendar: &teacher.calendar,
             languages: &self.purchase.confirmation.student.languages,
             course: &self.purchase.confirmation.course,

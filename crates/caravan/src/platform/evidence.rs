@@ -277,6 +277,8 @@ pub struct PurchaseEvidence {
     pub cancelled_at: Option<String>,
     /// What people have changed of its sessions, as a JSON list.
     pub session_changes: String,
+    /// When other time zone data moved what was planned: revision and instant of each time, as a JSON list.
+    pub displaced: String,
 }
 
 /// An allocation.
@@ -367,6 +369,8 @@ pub struct PlanEvidence {
     pub amended: Option<String>,
     /// What people have changed of the purchase's sessions, as a JSON list.
     pub session_changes: String,
+    /// When other time zone data moved what was planned: revision and instant of each time, as a JSON list.
+    pub displaced: String,
 }
 
 /// A row of reserved time.

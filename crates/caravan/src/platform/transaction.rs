@@ -401,6 +401,8 @@ pub struct SessionChange {
     pub as_planned: bool,
     /// The trainer as they were judged for it, as JSON, if they were.
     pub terms: Option<String>,
+    /// Whether it stands so whatever the plan says from now on. One that only follows its plan leaves no change of its own.
+    pub stands: bool,
 }
 
 /// A plan gets more sessions at its end.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use caravan_domain::allocation::{JudgedTrainer, reserved_time, share_increment};
 use caravan_domain::event::{ChangedSession, Event, SessionsChanged};
 use caravan_domain::ids::{event_id, session_id};
-use caravan_domain::plan::Schedule;
+use caravan_domain::plan::{Occurrence, Schedule};
 use caravan_domain::session::{SessionRule, SessionState, Standing, standing};
 use jiff::Timestamp;
 
@@ -102,24 +102,55 @@ pub fn change(
         changing.add(session, judged.as_ref())?;
     }
 
-    let Changing { changes, told, work, .. } = changing;
-    outcome.events.push(event(purchase, order, told)?);
-    work.put(outcome, purchase, trainers);
-    outcome.effects.session_changes.push(SessionsChange {
-        purchase_id: purchase.id,
-        revision: purchase.revision,
-        allocation_id: allocation.id,
-        kind: order.kind,
-        changed_at: order.at,
-        actor: order.actor.clone(),
-        reason: order.reason.clone(),
-        overrides: order.overrides.clone(),
-        sessions: changes,
-        extended: extension,
-        replanned: None,
-        added: new_sessions,
-    });
+    changing.put(outcome, order, trainers)?;
+    if let Some(change) = outcome.effects.session_changes.last_mut() {
+        (change.extended, change.added) = (extension, new_sessions);
+    }
     Ok(())
+}
+
+/// A session whose plan means another instant by other clocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Displaced {
+    /// Where the plan has it by the clocks as they are known now.
+    pub planned: Occurrence,
+    /// How it stood; `None` if no time was reserved for it.
+    pub before: Option<SessionState>,
+    /// How it stands.
+    pub after: SessionState,
+    /// What is kept and told of it.
+    pub remark: Remark,
+}
+
+/// What is kept and told of a displaced session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// It follows its plan, now and whenever the clocks are changed again.
+    Follows,
+    /// It stays where it is, whatever the plan says, which a person is to look at.
+    Stays,
+    /// It stays where it is: it is over, or a person has put it there.
+    Silent,
+}
+
+/// Puts the sessions of a purchase where its plan has them by other clocks.
+///
+/// # Errors
+/// If the purchase can't be understood.
+pub fn displace(
+    outcome: &mut Outcome,
+    purchase: &Purchase,
+    order: &Order,
+    displaced: Vec<Displaced>,
+    trainers: &Trainers,
+) -> Result<(), WorkError> {
+    let missing = || WorkError::Failed(format!("purchase {} has no trainer", purchase.id));
+    let plan = window::schedule(purchase, purchase.allocation.as_ref().ok_or_else(missing)?)?;
+    let mut changing = Changing { purchase, plan: &plan, changes: Vec::new(), told: Vec::new(), work: Work::default() };
+    for session in displaced {
+        changing.displace(session)?;
+    }
+    changing.put(outcome, order, trainers)
 }
 
 /// The plan with the sessions that are added.
@@ -157,6 +188,51 @@ impl Changing<'_> {
         self.note(before.state.clone(), &changed, in_calendar, wanted.terms.as_ref())
     }
 
+    /// What was planned there comes to stand somewhere else, or stays although its plan would have it elsewhere.
+    fn displace(&mut self, displaced: Displaced) -> Result<(), WorkError> {
+        let Displaced { planned, before, after, remark } = displaced;
+        let is = Standing { planned, state: after, changed: true };
+        if before.as_ref() != Some(&is.state) {
+            if let Some(state) = before.clone() {
+                self.work.take_from(&Standing { state, ..is.clone() }, self.plan);
+            }
+            self.work.give_to(&is, self.plan);
+        }
+        if remark != Remark::Silent {
+            self.tell(before.as_ref(), &is);
+        }
+        let in_calendar = self.is_in_calendar(&is);
+        self.note(before.unwrap_or_else(|| is.state.clone()), &is, in_calendar, None)?;
+        if let Some(change) = self.changes.last_mut() {
+            change.stands = remark != Remark::Follows;
+        }
+        Ok(())
+    }
+
+    /// Puts down what was gathered.
+    fn put(self, outcome: &mut Outcome, order: &Order, trainers: &Trainers) -> Result<(), WorkError> {
+        let Changing { purchase, changes, told, work, .. } = self;
+        let missing = || WorkError::Failed(format!("purchase {} has no trainer", purchase.id));
+        let allocation = purchase.allocation.as_ref().ok_or_else(missing)?;
+        outcome.events.push(event(purchase, order, told)?);
+        work.put(outcome, purchase, trainers);
+        outcome.effects.session_changes.push(SessionsChange {
+            purchase_id: purchase.id,
+            revision: purchase.revision,
+            allocation_id: allocation.id,
+            kind: order.kind,
+            changed_at: order.at,
+            actor: order.actor.clone(),
+            reason: order.reason.clone(),
+            overrides: order.overrides.clone(),
+            sessions: changes,
+            extended: None,
+            replanned: None,
+            added: Vec::new(),
+        });
+        Ok(())
+    }
+
     fn add(&mut self, session: &Standing, judged: Option<&JudgedTrainer>) -> Result<(), WorkError> {
         self.work.give_to(session, self.plan);
         self.tell(None, session);
@@ -180,6 +256,7 @@ impl Changing<'_> {
             in_calendar,
             as_planned: false,
             terms: terms.map_err(|error| WorkError::Failed(error.to_string()))?,
+            stands: true,
         });
         Ok(())
     }
@@ -202,8 +279,8 @@ impl Changing<'_> {
 /// Time and shares that change hands.
 #[derive(Default)]
 struct Work {
-    freed: BTreeMap<Party, Vec<caravan_domain::plan::Occurrence>>,
-    taken: BTreeMap<Party, Vec<caravan_domain::plan::Occurrence>>,
+    freed: BTreeMap<Party, Vec<Occurrence>>,
+    taken: BTreeMap<Party, Vec<Occurrence>>,
     /// Sessions more or fewer, by trainer.
     sessions: BTreeMap<String, i64>,
 }
@@ -229,7 +306,7 @@ impl Work {
     fn put(self, outcome: &mut Outcome, purchase: &Purchase, trainers: &Trainers) {
         let student = || Party::Student(purchase.confirmation.student.id.clone());
         let rows = |by_party: &BTreeMap<Party, Vec<_>>| {
-            let all: Vec<caravan_domain::plan::Occurrence> = by_party.values().flatten().copied().collect();
+            let all: Vec<Occurrence> = by_party.values().flatten().copied().collect();
             let theirs = by_party.iter().map(|(party, time)| (party.clone(), reserved_time(time.iter().copied())));
             let mut rows: Vec<PartyTime> = theirs.map(|(party, time)| PartyTime { party, time }).collect();
             rows.push(PartyTime { party: student(), time: reserved_time(all) });

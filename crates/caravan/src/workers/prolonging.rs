@@ -7,7 +7,7 @@ use caravan_domain::allocation::{Calendar, reserved_time, share_increment};
 use caravan_domain::event::{Event, PurchaseChanged, Window};
 use caravan_domain::ids;
 use caravan_domain::plan::{Occurrence, Schedule};
-use caravan_domain::session::{Asked, broken_rules, standing};
+use caravan_domain::session::{Asked, Hours, broken_rules, standing};
 use caravan_domain::subscription::{CLASH_KIND, Prolongation, clash_words, next_due, prolong, reserved_until};
 use caravan_domain::trainer::Closure;
 use caravan_domain::window::horizon;
@@ -74,6 +74,8 @@ fn due(purchases: &[Purchase], target: Target) -> Result<Vec<Due<'_>>, WorkError
 /// A trainer, with their time as it is with what was decided so far.
 struct Teacher {
     row: TrainerRow,
+    /// When they can teach, worked out once.
+    hours: Hours,
     calendar: Calendar,
     /// Sessions more than before.
     added: u32,
@@ -102,7 +104,7 @@ impl Desk {
         let students = store.student_calendars(&students, from).await?;
         let teacher = |mut row: TrainerRow| {
             let calendar = Calendar::from_rows(std::mem::take(&mut row.calendar));
-            (row.trainer.trainer_id.clone(), Teacher { row, calendar, added: 0 })
+            (row.trainer.trainer_id.clone(), Teacher { hours: Hours::of(&row.trainer), row, calendar, added: 0 })
         };
         let teachers = store.trainers(&trainers, from).await?.into_iter().map(teacher).collect();
         let students = students.into_iter().map(|(id, rows)| (id, Calendar::from_rows(rows))).collect();
@@ -121,6 +123,7 @@ impl Desk {
         let broken = |at: &Occurrence| {
             let broken = broken_rules(&Asked {
                 trainer: &teacher.row.trainer,
+                hours: &teacher.hours,
                 trainer_calendar: &teacher.calendar,
                 languages: &purchase.confirmation.student.languages,
                 course: &purchase.confirmation.course,

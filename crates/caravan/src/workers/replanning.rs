@@ -184,6 +184,7 @@ impl LaidOut {
                 in_calendar,
                 as_planned: !off,
                 terms: None,
+                stands: true,
             });
         }
         (changes, told)

@@ -82,6 +82,25 @@ pub(crate) const DAMAGES: &[Damage] = &[
         breaks: &[NothingVanishes],
     },
     Damage {
+        what: "no event tells that time zone data moved a plan",
+        find: "SELECT p.id, p.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16",
+        statements: &["INSERT INTO purchase_changes (purchase, revision, kind, changed_at, actor, reason)
+                       SELECT seq, 500, 'time-data', '2027-01-11T10:00:00Z', 'ann', 'x' FROM purchases WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "what time zone data left where it was is with somebody else",
+        find: "SELECT p.id, s.id, 'trainer:trn_nobody', a.id FROM session_changes x JOIN purchases p ON p.seq = x.seq >> 16
+               JOIN allocations a ON a.purchase_id = p.id AND a.status = 'active'
+               JOIN sessions s ON s.purchase_id = p.id AND s.planned_starts_at IS NOT NULL",
+        statements: &[
+            "UPDATE purchase_changes SET kind = 'time-data' WHERE purchase = (SELECT seq FROM purchases WHERE id = ?1)",
+            "UPDATE session_changes SET terms = NULL, trainer_id = 'trn_nobody'
+             WHERE seq >> 16 = (SELECT seq FROM purchases WHERE id = ?1)",
+        ],
+        breaks: &[Once, NoDoubleBooking, WholePlanFits],
+    },
+    Damage {
         what: "a plan that moved in began earlier",
         find: "SELECT a.id, s.id, p.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
                JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal WHERE a.first_ordinal > 1",

@@ -60,4 +60,23 @@ fn nothing_that_lays_out_plans_runs_while_other_data_would_move_them() {
         shown.contains("planned with  2001a") && shown.contains("of 1 purchase would move; nothing has changed"),
         "{shown}"
     );
+
+    // It is moved, and then everything goes on.
+    let plan = place.run(&["time-data", "apply", "--plan"]).ok();
+    let all = rows.len();
+    assert!(plan.contains(&format!("{all} sessions keep their local time, nothing is left to a person")), "{plan}");
+    assert!(plan.contains("nothing was changed"), "{plan}");
+    assert_eq!(place.run(&["time-data", "list", "--json"]).json_lines().len(), all + 1);
+    let usage = place.run(&["time-data", "apply"]).failed(2);
+    assert!(usage.contains("--reason"), "{usage}");
+    let done =
+        place.run(&["time-data", "apply", "--reason", "one zone from now on", "--by", "ann", "--json"]).json_lines();
+    assert_eq!(done.len(), all);
+    assert_eq!((&done[0]["remedy"], &done[0]["session_id"]), (&json!("moves"), &rows[0]["session_id"]));
+    let again = place.run(&["time-data", "apply", "--reason", "one zone from now on"]).ok();
+    assert!(again.contains("no session is displaced"), "{again}");
+    place.run(&["run", "--until-idle"]).ok();
+    place.run(&["audit"]).ok();
+    let shown = place.run(&["purchases", "show", "pay_ex_01"]).ok();
+    assert!(shown.contains("one zone from now on") && shown.contains("ann"), "{shown}");
 }

@@ -93,6 +93,7 @@ macro_rules! conformance {
             roster::changes_are_told_since_a_version;
             roster::an_allocation_advances_the_trainer_and_not_the_roster;
             session_changes::what_is_changed_stands_so_and_whoever_reads_the_purchase_knows;
+            session_changes::what_only_follows_its_plan_is_in_the_calendar_and_no_change_of_its_own;
             session_changes::a_change_decided_on_what_is_no_more_is_refused;
             session_changes::a_plan_that_is_extended_has_more_sessions_and_is_over_with_the_last;
             subscriptions::what_has_no_end_pages_by_id_and_is_never_over;

@@ -71,6 +71,7 @@ fn replanned(made: &NewAllocation, revision: i64) -> SessionsChange {
             planned_starts_at: minutes_later(second.starts_at, 60),
             in_calendar: true,
             as_planned: true,
+            stands: true,
             terms: None,
         }],
         extended: None,

@@ -43,6 +43,7 @@ fn change(made: &NewAllocation, revision: i64) -> SessionsChange {
         ..state(&second, "trn_2")
     };
     let one = |session: &NewSession, after: SessionState, in_calendar| SessionChange {
+        stands: true,
         ordinal: session.ordinal,
         before: state(session, "trn_1"),
         after,
@@ -135,6 +136,22 @@ pub(crate) async fn what_is_changed_stands_so_and_whoever_reads_the_purchase_kno
     let found = world.here.store.session(session(made.purchase_id, 2).id).await.unwrap().unwrap();
     assert_eq!((found.ordinal, found.planned_starts_at), (2, instant("2026-12-08T11:30:00Z")));
     assert!(world.here.store.session(session(made.purchase_id, 3).id).await.unwrap().is_none(), "not there yet");
+}
+
+pub(crate) async fn what_only_follows_its_plan_is_in_the_calendar_and_no_change_of_its_own(world: &World) {
+    let made = under_way(world).await;
+    let revision = world.purchase(made.purchase_id).await.revision;
+    let mut follows = change(&made, revision);
+    for session in &mut follows.sessions {
+        (session.stands, session.planned_starts_at) = (false, session.after.starts_at);
+    }
+    world.commit(changing(follows, 1)).await;
+    assert_eq!(calendar(world, &made).await, ["1 trn_1 scheduled", "2 trn_2 scheduled"]);
+    let found = world.here.store.session(session(made.purchase_id, 2).id).await.unwrap().unwrap();
+    assert_eq!(found.starts_at, minutes_later(session(made.purchase_id, 2).starts_at, 120));
+    let purchase = world.purchase(made.purchase_id).await;
+    assert_eq!((purchase.revision, purchase.changed.len()), (revision + 1, 0));
+    assert_eq!(world.here.store.changes_of(made.purchase_id).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn a_change_decided_on_what_is_no_more_is_refused(world: &World) {

@@ -23,6 +23,7 @@ mod replanning;
 mod retention;
 mod sample;
 mod school_year;
+mod shift;
 mod skipping;
 mod stuck;
 mod subscribing;

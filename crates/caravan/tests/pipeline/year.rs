@@ -1,18 +1,21 @@
 //! A school year, night by night: payments come in, people change their minds, trainers fall ill, lessons are swapped, the
-//! clocks change, processes are killed. Each night nothing is left over; at the end every lesson that was paid for was held,
+//! clocks change, also by law, payments are given back, processes are killed. Each night nothing is left over; at the end every lesson that was paid for was held,
 //! or it is known who called it off and why, or who waits for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caravan::engine::{self, Stats, Stop};
 use caravan::life::ChangeError;
 use caravan::life::cancel::{self, CancelError};
 use caravan::life::leave::{self, Remedy};
+use caravan::life::refunds::settle;
 use caravan::life::sessions::{self, Act, When};
-use caravan::platform::rows::{Session, SessionFilter};
-use caravan::workers::WorkerKind;
+use caravan::life::time_data;
+use caravan::platform::log::NewRecord;
+use caravan::platform::rows::{RefundFilter, Session, SessionFilter};
+use caravan::time_data::TimeDataError;
+use caravan_domain::event::{Headers, Topic};
+use caravan_domain::refund::RefundState;
 use caravan_domain::session::SessionStatus;
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, ToSpan};
@@ -23,8 +26,16 @@ use serde_json::{Value, json};
 use crate::house::House;
 use crate::sample::{payment, trainer};
 
+use super::shift::Shift;
+use super::time_data::{OLDER, request};
+
 const FIRST_DAY: Date = date(2026, 9, 7);
 const ZONES: [&str; 3] = ["Asia/Kolkata", "Europe/Berlin", "America/New_York"];
+/// Zones, others that have the same clocks from a date on until the spring, and that date: as if summer time were abolished.
+const ABOLISHED: [(&str, &str, &str); 2] =
+    [("Europe/Berlin", "Africa/Lagos", "2026-10-26"), ("America/New_York", "America/Jamaica", "2026-11-02")];
+/// What the sample's payment has cost.
+const PAID: i64 = 149_900;
 const DAYS: [&str; 6] = ["mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// How large the year is.
@@ -34,6 +45,8 @@ pub(crate) struct Size {
     /// How many nights there are, and how many days lie between two of them.
     pub(crate) nights: i32,
     pub(crate) step: i32,
+    /// In how many nights the workers are dropped once.
+    pub(crate) nights_a_crash: i32,
 }
 
 /// What happened in it.
@@ -51,14 +64,19 @@ struct Year {
     dice: StdRng,
     size: Size,
     paid: usize,
+    refunds: usize,
     tally: Tally,
+    took: BTreeMap<&'static str, Duration>,
+    workers: Option<Shift>,
 }
 
 /// Lives through a year; the same seed is the same year, but for where crashes hit.
 pub(crate) async fn year(seed: u64, size: Size) {
     let began = Instant::now();
     let house = House::new().await;
-    let mut year = Year { house, dice: StdRng::seed_from_u64(seed), size, paid: 0, tally: Tally::default() };
+    let dice = StdRng::seed_from_u64(seed);
+    let (tally, took) = (Tally::default(), BTreeMap::new());
+    let mut year = Year { house, dice, size, paid: 0, refunds: 0, tally, took, workers: None };
     year.house.set_clock(&at(FIRST_DAY, 8));
     year.open().await;
     for night in 0..year.size.nights {
@@ -66,9 +84,11 @@ pub(crate) async fn year(seed: u64, size: Size) {
         year.house.set_clock(&at(today, 12));
         year.day(night, today).await;
         year.house.set_clock(&at(today, 22));
-        year.house.run().await;
+        year.rest().await;
+        let looking = Instant::now();
         let report = year.house.audited().await;
         assert_eq!(report.broken(), [], "seed {seed}, night {night}: {:#?}", report.text_lines());
+        year.took("audit", looking);
     }
     year.end(seed, began).await;
 }
@@ -133,10 +153,12 @@ impl Year {
         let coming = coming.min(self.size.students).saturating_sub(self.paid);
         let payments: Vec<Value> = (0..coming).map(|_| self.payment(today)).collect();
         self.house.pay(&payments).await;
-        if self.dice.random_range(0..3) == 0 {
+        self.give_back(today).await;
+        if self.dice.random_range(0..self.size.nights_a_crash) == 0 {
             self.crash().await;
         }
-        self.house.run().await;
+        self.rest().await;
+        let changing = Instant::now();
         let step = self.size.step as usize;
         for _ in 0..step {
             if self.dice.random_range(0..3) == 0 {
@@ -150,19 +172,95 @@ impl Year {
         let yesterday = self.sessions(today.saturating_sub(3.days()), today).await;
         self.miss(&yesterday).await;
         if self.dice.random_range(0..2) == 0 {
-            self.refund().await;
+            self.call_off().await;
         }
+        self.settle_some().await;
+        self.took("changes", changing);
+        if night == self.size.nights * 3 / 4 {
+            self.other_clocks().await;
+        }
+    }
+
+    fn took(&mut self, what: &'static str, since: Instant) {
+        *self.took.entry(what).or_default() += since.elapsed();
+    }
+
+    /// The workers go on until there is nothing left to do.
+    async fn rest(&mut self) {
+        let began = Instant::now();
+        let house = &self.house;
+        self.workers.get_or_insert_with(|| Shift::begin(house)).rests(house).await;
+        self.took("workers", began);
     }
 
     /// The workers are dropped in the middle of what they do.
     async fn crash(&mut self) {
-        let work = self.house.work(&WorkerKind::ALL);
-        let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
-        let run = engine::run(&self.house.platform, work, &self.house.policy, &stop, &stats);
         let millis = self.dice.random_range(1..40);
-        if tokio::time::timeout(Duration::from_millis(millis), run).await.is_err() {
-            self.tally.count("crashes");
+        let house = &self.house;
+        let workers = self.workers.take().unwrap_or_else(|| Shift::begin(house));
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        workers.dies().await;
+        self.tally.count("crashes");
+    }
+
+    /// Payments are given back, whole or in parts, sometimes before they are known.
+    async fn give_back(&mut self, today: Date) {
+        let mut records = Vec::new();
+        for _ in 0..self.dice.random_range(0..3) {
+            let payment_id = format!("pay_{}", self.dice.random_range(0..self.paid + 3));
+            let minor = if self.dice.random_range(0..3) == 0 { PAID } else { self.dice.random_range(1..PAID / 4) };
+            self.refunds += 1;
+            let refund = json!({
+                "payment_id": payment_id, "refund_id": format!("re_{}", self.refunds), "refunded_at": at(today, 10),
+                "amount": { "minor": minor, "currency": "INR" },
+            });
+            records.push(NewRecord {
+                topic: Topic::PurchaseRefunded,
+                key: Some(payment_id.into_bytes()),
+                value: Some(refund.to_string().into_bytes()),
+                headers: Headers::new(),
+                timestamp: self.house.platform.clock.now(),
+            });
+            self.tally.count("refunds");
         }
+        self.house.publish(&records).await;
+    }
+
+    /// A person decides what is to become of a part that was given back.
+    async fn settle_some(&mut self) {
+        let store = &self.house.platform.store;
+        let listed = store.list_refunds(&RefundFilter::default(), None, 100_000).await.unwrap();
+        let open: Vec<_> = listed.into_iter().filter(|(_, row)| row.state == RefundState::Open).collect();
+        for (_, row) in open.iter().take(2) {
+            settle(&self.house.platform, row.id, "ann", "a lesson less").await.unwrap();
+            self.tally.count("refunds settled");
+        }
+    }
+
+    /// Other time zone data comes with the next program: it starts only once what is displaced is settled.
+    async fn other_clocks(&mut self) {
+        if let Some(workers) = self.workers.take() {
+            workers.ends().await;
+        }
+        for (zone, other, since) in ABOLISHED {
+            let theirs = format!("time_zone = '{zone}' AND start_date >= '{since}'");
+            let sql = format!(
+                "UPDATE confirmations SET confirmation = replace(confirmation, '{zone}', '{other}')
+                 WHERE seq IN (SELECT seq FROM purchases WHERE {theirs});
+                 UPDATE purchases SET time_zone = '{other}' WHERE {theirs}"
+            );
+            self.house.ground.execute(&sql).await;
+        }
+        self.house.ground.execute(OLDER).await;
+        let refused = caravan::time_data::settle(&self.house.platform).await;
+        assert!(matches!(refused, Err(TimeDataError::Moves { .. })), "{refused:?}");
+        for session in time_data::apply(&self.house.platform, &request()).await.unwrap() {
+            self.tally.count(match session.remedy {
+                time_data::Remedy::Moves => "moved with the clocks",
+                time_data::Remedy::Person => "left to a person by the clocks",
+            });
+        }
+        caravan::time_data::settle(&self.house.platform).await.unwrap();
     }
 
     async fn sessions(&self, from: Date, until: Date) -> Vec<Session> {
@@ -235,12 +333,12 @@ impl Year {
         }
     }
 
-    async fn refund(&mut self) {
+    async fn call_off(&mut self) {
         if self.paid == 0 {
             return;
         }
         let id = caravan_domain::ids::purchase_id(&format!("pay_{}", self.dice.random_range(0..self.paid)), None);
-        let request = cancel::Request { from: None, actor: "ann".to_owned(), reason: "refunded".to_owned() };
+        let request = cancel::Request { from: None, actor: "ann".to_owned(), reason: "moved abroad".to_owned() };
         match cancel::cancel(&self.house.platform, id, &request).await {
             Ok(_) => self.tally.count("called off"),
             Err(CancelError::Completed(_) | CancelError::NothingLeft(..)) => self.tally.count("refused"),
@@ -252,7 +350,10 @@ impl Year {
     async fn end(mut self, seed: u64, began: Instant) {
         let last = FIRST_DAY.saturating_add((self.size.nights * self.size.step + 400).days());
         self.house.set_clock(&at(last, 12));
-        self.house.run().await;
+        self.rest().await;
+        if let Some(workers) = self.workers.take() {
+            workers.ends().await;
+        }
         self.house.nothing_is_left_over(&[]).await;
         let purchases = self.house.purchases().await;
         assert_eq!(purchases.len(), self.size.students);
@@ -290,11 +391,15 @@ impl Year {
             }
         }
         println!(
-            "seed {seed}, {} nights in {:.0?}, {noted} changes noted: {:?}",
+            "seed {seed}, {} nights in {:.0?} ({:.0?}), {noted} changes noted: {:?}",
             self.size.nights,
             began.elapsed(),
+            self.took,
             self.tally.0
         );
+        for what in ["crashes", "moved with the clocks", "refunds settled", "substitutes", "swapped", "called off"] {
+            assert!(self.tally.0.contains_key(what), "{what}: nothing of it happened");
+        }
         assert!(self.tally.0["sessions held"] > self.size.students);
     }
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use crate::allocation::{Calendar, reserved_time};
 use crate::availability::Availability;
 use crate::plan::{Occurrence, Weekday, zone_named};
-use crate::purchase::{Course, folded};
+use crate::purchase::{Course, alike};
 use crate::trainer::{Closure, Trainer};
 
 /// A rule that a session can break.
@@ -87,11 +87,33 @@ impl FromStr for SessionRule {
     }
 }
 
+/// When a trainer teaches, worked out of their row once for however many sessions are asked about.
+#[derive(Clone, Debug)]
+pub struct Hours {
+    /// `None` if their zone is not known: then they can't be asked for any time.
+    zone: Option<TimeZone>,
+    available: Availability,
+}
+
+impl Hours {
+    /// Those of a trainer.
+    pub fn of(trainer: &Trainer) -> Self {
+        Self { zone: zone_named(&trainer.time_zone), available: Availability::compile(&trainer.availability) }
+    }
+
+    fn cover(&self, at: &Occurrence) -> bool {
+        let inside = |zone: &TimeZone| self.available.covers_session(zone, at.starts_at, at.ends_at);
+        self.zone.as_ref().is_some_and(inside)
+    }
+}
+
 /// What is asked about a session.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
     /// Who would teach it.
     pub trainer: &'a Trainer,
+    /// When they teach.
+    pub hours: &'a Hours,
     /// Their other sessions.
     pub trainer_calendar: &'a Calendar,
     /// Languages the student can be taught in.
@@ -108,56 +130,67 @@ pub struct Asked<'a> {
 
 /// Every rule it would break, in their order; none if it can be taught so.
 pub fn broken_rules(asked: &Asked<'_>) -> Vec<SessionRule> {
-    let Asked { trainer, at, .. } = asked;
-    let zone = zone_named(&trainer.time_zone);
+    let Asked { trainer, hours, at, .. } = asked;
+    let zone = hours.zone.as_ref();
     let holds = |rule: SessionRule| match rule {
         SessionRule::Inactive => trainer.active,
         SessionRule::Course => teaches(trainer, asked.course),
         SessionRule::Language => speaks(trainer, asked.languages),
-        SessionRule::Availability => zone.as_ref().is_some_and(|zone| {
-            Availability::compile(&trainer.availability).covers_session(zone, at.starts_at, at.ends_at)
-        }),
-        SessionRule::TimeOff => zone.as_ref().is_some_and(|zone| !is_off(trainer, zone, at)),
+        SessionRule::Availability => hours.cover(at),
+        SessionRule::TimeOff => zone.is_some_and(|zone| !is_off(trainer, zone, at)),
         SessionRule::Closure => {
             !asked.closures.iter().any(|closure| covers(closure.from, closure.until, at.local_date))
         }
-        SessionRule::WeeklyCapacity => zone.as_ref().is_some_and(|zone| has_room(asked, zone)),
+        SessionRule::WeeklyCapacity => zone.is_some_and(|zone| has_room(asked, zone)),
         SessionRule::TrainerBusy => !asked.trainer_calendar.overlaps(&reserved_time([*at])),
         SessionRule::StudentBusy => !asked.student_calendar.overlaps(&reserved_time([*at])),
     };
     SessionRule::ALL.into_iter().filter(|rule| !holds(*rule)).collect()
 }
 
-/// Whether a trainer could take a session if they had nothing else to do: every rule but those about time taken.
-pub fn can_teach(trainer: &Trainer, languages: &[String], course: &Course, at: &Occurrence) -> bool {
-    trainer.active && contradiction(trainer, languages, course, at).is_none()
+/// Whether a trainer takes work of this kind at all, whenever it is.
+pub fn is_able(trainer: &Trainer, languages: &[String], course: &Course) -> bool {
+    trainer.active && teaches(trainer, course) && speaks(trainer, languages)
+}
+
+/// Whether a trainer who [is able](is_able) could take a session if they had nothing else to do.
+pub fn has_hours(trainer: &Trainer, hours: &Hours, at: &Occurrence) -> bool {
+    against_the_time(trainer, hours, at).is_none()
 }
 
 /// The first rule that a session contradicts which its trainer has already: what the roster says of them was changed.
-pub fn contradiction(trainer: &Trainer, languages: &[String], course: &Course, at: &Occurrence) -> Option<SessionRule> {
+pub fn contradiction(
+    trainer: &Trainer,
+    hours: &Hours,
+    languages: &[String],
+    course: &Course,
+    at: &Occurrence,
+) -> Option<SessionRule> {
     if !teaches(trainer, course) {
         return Some(SessionRule::Course);
     }
     if !speaks(trainer, languages) {
         return Some(SessionRule::Language);
     }
-    let Some(zone) = zone_named(&trainer.time_zone) else { return Some(SessionRule::Availability) };
-    if is_off(trainer, &zone, at) {
+    against_the_time(trainer, hours, at)
+}
+
+fn against_the_time(trainer: &Trainer, hours: &Hours, at: &Occurrence) -> Option<SessionRule> {
+    let Some(zone) = &hours.zone else { return Some(SessionRule::Availability) };
+    if is_off(trainer, zone, at) {
         return Some(SessionRule::TimeOff);
     }
-    let available = Availability::compile(&trainer.availability).covers_session(&zone, at.starts_at, at.ends_at);
-    (!available).then_some(SessionRule::Availability)
+    (!hours.cover(at)).then_some(SessionRule::Availability)
 }
 
 pub(crate) fn teaches(trainer: &Trainer, course: &Course) -> bool {
-    let key = course.key();
     trainer.courses.iter().any(|taught| {
-        folded(&taught.subject) == key.subject && taught.levels.iter().any(|level| folded(level) == key.level)
+        alike(&taught.subject, &course.subject) && taught.levels.iter().any(|level| alike(level, &course.level))
     })
 }
 
 pub(crate) fn speaks(trainer: &Trainer, languages: &[String]) -> bool {
-    trainer.languages.iter().any(|spoken| languages.iter().any(|language| folded(language) == folded(spoken)))
+    trainer.languages.iter().any(|spoken| languages.iter().any(|language| alike(language, spoken)))
 }
 
 /// Whether it touches a day off, in the trainer's zone.
@@ -178,8 +211,8 @@ fn has_room(asked: &Asked<'_>, zone: &TimeZone) -> bool {
 
 /// How many sessions more a trainer takes in the ISO week of an instant, in their zone, and when that week begins (Unix
 /// seconds). `None` if their zone is not known.
-pub fn room_in_week(trainer: &Trainer, calendar: &Calendar, at: Timestamp) -> Option<(i64, u32)> {
-    room(trainer, calendar, &zone_named(&trainer.time_zone)?, at)
+pub fn room_in_week(trainer: &Trainer, hours: &Hours, calendar: &Calendar, at: Timestamp) -> Option<(i64, u32)> {
+    room(trainer, calendar, hours.zone.as_ref()?, at)
 }
 
 fn room(trainer: &Trainer, calendar: &Calendar, zone: &TimeZone, at: Timestamp) -> Option<(i64, u32)> {
@@ -250,6 +283,7 @@ mod tests {
         let calendar = |taken: &[Occurrence]| Calendar::from_rows(reserved_time(taken.iter().copied()));
         let broken = broken_rules(&Asked {
             trainer: &world.trainer,
+            hours: &Hours::of(&world.trainer),
             trainer_calendar: &calendar(&world.theirs),
             languages: &world.languages,
             course: &world.course,

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use caravan_domain::allocation::{Calendar, JudgedTrainer, reserved_time};
 use caravan_domain::ids::session_id;
 use caravan_domain::plan::{Occurrence, Schedule, Weekday, instants};
+use caravan_domain::purchase::Confirmation;
 use caravan_domain::session::{
-    Asked, SessionState, SessionStatus, Standing, broken_rules, can_teach, makeup, room_in_week,
+    Asked, Hours, SessionState, SessionStatus, Standing, broken_rules, has_hours, is_able, makeup, room_in_week,
 };
 use caravan_domain::substitution::{Place, Vacancy, assigned};
 use caravan_domain::trainer::{Closure, Trainer};
@@ -21,7 +22,7 @@ use crate::platform::transaction::PlanExtension;
 use crate::workers::changing::{Wanted, Wish};
 
 /// Trainers read at once.
-const PAGE: usize = 1_000;
+const PAGE: usize = 500;
 /// Of how many who could stand in the calendars are read: those who could take most.
 const CANDIDATES_MAX: usize = 200;
 /// Weeks begin up to this long before any of their sessions.
@@ -44,7 +45,20 @@ pub(super) async fn plans(
 /// A trainer who could help, with their time as it is with what was proposed so far.
 struct Helper {
     row: TrainerRow,
+    hours: Hours,
     calendar: Calendar,
+}
+
+impl Helper {
+    fn of(mut row: TrainerRow) -> Self {
+        let calendar = Calendar::from_rows(std::mem::take(&mut row.calendar));
+        Self { hours: Hours::of(&row.trainer), calendar, row }
+    }
+
+    fn is_able(&self, purchase: &Purchase) -> bool {
+        let Confirmation { student, course, .. } = &purchase.confirmation;
+        is_able(&self.row.trainer, &student.languages, course)
+    }
 }
 
 /// Everything that proposals are made from.
@@ -62,58 +76,39 @@ impl Desk {
         let from = now.saturating_sub(WEEK).unwrap_or(now);
         let mut ids = candidates(platform, away, affected).await?;
         ids.push(away.trainer_id.clone());
-        let mut helpers: Vec<Helper> = platform
-            .store
-            .trainers(&ids, from)
-            .await?
-            .into_iter()
-            .map(|mut row| Helper { calendar: Calendar::from_rows(std::mem::take(&mut row.calendar)), row })
-            .collect();
+        let mut students: Vec<String> =
+            affected.iter().map(|affected| affected.purchase.confirmation.student.id.clone()).collect();
+        students.sort_unstable();
+        students.dedup();
+        let (trainers, calendars, closures) = tokio::try_join!(
+            platform.store.trainers(&ids, from),
+            platform.store.student_calendars(&students, from),
+            platform.store.closures()
+        )?;
+        let mut helpers: Vec<Helper> = trainers.into_iter().map(Helper::of).collect();
         let is_away = |helper: &Helper| helper.row.trainer.trainer_id == away.trainer_id;
         helpers.sort_by_key(|helper| (!is_away(helper), helper.row.share, helper.row.trainer.trainer_id.clone()));
         if let Some(first) = helpers.first_mut().filter(|first| is_away(first)) {
             first.row.trainer.time_off.clone_from(&away.time_off);
         }
-        let mut students: Vec<String> =
-            affected.iter().map(|affected| affected.purchase.confirmation.student.id.clone()).collect();
-        students.sort_unstable();
-        students.dedup();
-        let calendars = platform.store.student_calendars(&students, from).await?;
         let students = calendars.into_iter().map(|(id, rows)| (id, Calendar::from_rows(rows))).collect();
-        Ok(Self { now, helpers, students, closures: platform.store.closures().await? })
+        Ok(Self { now, helpers, students, closures })
     }
 
     /// Who stands in for each affected session, by number; the sessions of each purchase in their order.
     fn substitutes(&self, affected: &[Affected]) -> Vec<Vec<Option<usize>>> {
         let (mut vacancies, mut room) = (Vec::new(), HashMap::new());
         for (plan, affected) in affected.iter().enumerate() {
+            // The first is the one who is away.
+            let others = self.helpers.iter().enumerate().skip(1);
+            let able: Vec<(usize, &Helper)> = others.filter(|(_, helper)| helper.is_able(&affected.purchase)).collect();
             for session in &affected.sessions {
-                let places = self.places(affected, session, &mut room);
+                let places = places(&able, session.occurrence(&affected.plan.zone), &mut room);
                 vacancies.push(Vacancy { plan, places });
             }
         }
         let mut found = assigned(&vacancies, &room).into_iter().map(|place| place.map(|place| place.who));
         affected.iter().map(|affected| found.by_ref().take(affected.sessions.len()).collect()).collect()
-    }
-
-    /// Who could take a session as it is, and what room they have in its week.
-    fn places(&self, affected: &Affected, session: &Standing, room: &mut HashMap<Place, u32>) -> Vec<Place> {
-        let at = session.occurrence(&affected.plan.zone);
-        let time = reserved_time([at]);
-        let confirmation = &affected.purchase.confirmation;
-        let able = |helper: &&(usize, &Helper)| {
-            let trainer = &helper.1.row.trainer;
-            can_teach(trainer, &confirmation.student.languages, &confirmation.course, &at)
-                && !helper.1.calendar.overlaps(&time)
-        };
-        let place = |(who, helper): (usize, &Helper)| {
-            let (week, left) = room_in_week(&helper.row.trainer, &helper.calendar, at.starts_at)?;
-            let place = Place { who, week };
-            room.insert(place, left);
-            (left > 0).then_some(place)
-        };
-        // The first is the one who is away.
-        self.helpers.iter().enumerate().skip(1).filter(|helper| able(&helper)).filter_map(place).collect()
     }
 
     /// The proposals for a purchase, in which these stand in.
@@ -219,6 +214,7 @@ impl Desk {
         let nothing = Calendar::default();
         let asked = Asked {
             trainer: &helper.row.trainer,
+            hours: &helper.hours,
             trainer_calendar: &helper.calendar,
             languages: &confirmation.student.languages,
             course: &confirmation.course,
@@ -256,6 +252,20 @@ impl Desk {
     }
 }
 
+/// Who of those who are able could take a session as it is, and what room they have in its week.
+fn places(able: &[(usize, &Helper)], at: Occurrence, room: &mut HashMap<Place, u32>) -> Vec<Place> {
+    let time = reserved_time([at]);
+    let is_free =
+        |helper: &Helper| has_hours(&helper.row.trainer, &helper.hours, &at) && !helper.calendar.overlaps(&time);
+    let place = |(who, helper): &(usize, &Helper)| {
+        let (week, left) = room_in_week(&helper.row.trainer, &helper.hours, &helper.calendar, at.starts_at)?;
+        let place = Place { who: *who, week };
+        room.insert(place, left);
+        (left > 0).then_some(place)
+    };
+    able.iter().filter(|(_, helper)| is_free(helper)).filter_map(place).collect()
+}
+
 /// A purchase's proposals as they are drafted.
 struct Drafting<'a> {
     purchase: &'a Purchase,
@@ -283,9 +293,11 @@ impl Drafting<'_> {
 
 /// Those who could stand in for some of it if they had nothing else to do: most first, and no more than are looked at.
 async fn candidates(platform: &Platform, away: &Trainer, affected: &[Affected]) -> Result<Vec<String>, ChangeError> {
+    let all: usize = affected.iter().map(|affected| affected.sessions.len()).sum();
     let mut able: Vec<(usize, String)> = Vec::new();
     let mut after: Option<String> = None;
-    loop {
+    // Nobody who comes later could take more than all of it.
+    while able.iter().filter(|(could, _)| *could == all).count() < CANDIDATES_MAX {
         let page = platform.store.list_trainers(after.as_deref(), PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = Some(last.trainer_id.clone());
@@ -301,11 +313,20 @@ async fn candidates(platform: &Platform, away: &Trainer, affected: &[Affected]) 
     Ok(able.into_iter().map(|(_, id)| id).collect())
 }
 
+/// Most trainers teach something else: their hours are worked out for the others only.
 fn could_take(trainer: &Trainer, affected: &[Affected]) -> usize {
-    let of_plan = |affected: &Affected| {
-        let confirmation = &affected.purchase.confirmation;
-        let sessions = affected.sessions.iter().map(|session| session.occurrence(&affected.plan.zone));
-        sessions.filter(|at| can_teach(trainer, &confirmation.student.languages, &confirmation.course, at)).count()
+    let theirs = |affected: &&Affected| {
+        let Confirmation { student, course, .. } = &affected.purchase.confirmation;
+        is_able(trainer, &student.languages, course)
     };
-    affected.iter().map(of_plan).sum()
+    let mut theirs = affected.iter().filter(theirs).peekable();
+    if theirs.peek().is_none() {
+        return 0;
+    }
+    let hours = Hours::of(trainer);
+    let of_plan = |affected: &Affected| {
+        let sessions = affected.sessions.iter().map(|session| session.occurrence(&affected.plan.zone));
+        sessions.filter(|at| has_hours(trainer, &hours, at)).count()
+    };
+    theirs.map(of_plan).sum()
 }

@@ -224,7 +224,9 @@ impl Evidence for DistributedEvidence {
             SELECT p.id::text, payment_id, item, student_id, status, requested_start_date::text, start_date::text, horizon::text,
                    sessions_total, caravan_instant(created_at), coalesce(c.confirmation, ''),
                    (SELECT caravan_instant(max(n.changed_at)) FROM purchase_changes n WHERE n.purchase = p.seq AND n.kind = 'cancelled'),
-                   caravan_session_changes(p.seq), c.amended
+                   caravan_session_changes(p.seq), c.amended,
+                   (SELECT coalesce(json_agg(json_build_array(n.revision, caravan_instant(n.changed_at))), '[]')::text FROM purchase_changes n
+                    WHERE n.purchase = p.seq AND n.kind = 'time-data')
             FROM purchases p LEFT JOIN confirmations c ON c.seq = p.seq WHERE p.id > $1::uuid ORDER BY p.id LIMIT $2";
         let after = after.unwrap_or(BEFORE_ALL);
         let purchases = self.all(sqlx::query(SQL).bind(after).bind(limit as i64), purchase).await?;
@@ -320,7 +322,9 @@ const WAITING: &str = "SELECT purchase_id::text FROM waitlist WHERE purchase_id 
 const PLANS: &str = "
     SELECT a.id::text, a.purchase_id::text, a.trainer_id, a.student_id, a.status, a.generation, a.start_date::text, a.slots,
            a.skipped, a.receipt, caravan_instant(a.allocated_at), a.ended_from::text, caravan_instant(a.ended_at),
-           a.first_ordinal, a.sessions, a.ordered, o.party, c.confirmation, c.amended, caravan_session_changes(p.seq)
+           a.first_ordinal, a.sessions, a.ordered, o.party, c.confirmation, c.amended, caravan_session_changes(p.seq),
+           (SELECT coalesce(json_agg(json_build_array(n.revision, caravan_instant(n.changed_at))), '[]')::text FROM purchase_changes n
+            WHERE n.purchase = p.seq AND n.kind = 'time-data')
     FROM party_plans o JOIN allocations a ON a.seq = o.seq
     LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
     WHERE o.kind = $1 AND o.party > $2 AND o.party <= $3 ORDER BY o.party, a.seq";
@@ -355,6 +359,7 @@ fn purchase(row: &PgRow) -> Read<PurchaseEvidence> {
         cancelled_at: row.try_get(11)?,
         session_changes: row.try_get(12)?,
         amended: row.try_get(13)?,
+        displaced: row.try_get(14)?,
     })
 }
 
@@ -400,6 +405,7 @@ fn plan(row: &PgRow) -> Read<PlanEvidence> {
         confirmation: row.try_get(17)?,
         amended: row.try_get(18)?,
         session_changes: row.try_get(19)?,
+        displaced: row.try_get(20)?,
     })
 }
 

@@ -285,7 +285,9 @@ impl Evidence for EmbeddedEvidence {
                             x.terms, n.changed_at, n.overrides, x.as_planned)) FROM session_changes x
                      LEFT JOIN purchase_changes n ON n.purchase = x.seq >> 16 AND n.revision = x.revision
                      WHERE x.seq > purchases.seq << 16 AND x.seq < (purchases.seq + 1) << 16),
-                    CAST((SELECT c.amended FROM confirmations c WHERE c.seq = purchases.seq) AS TEXT)
+                    CAST((SELECT c.amended FROM confirmations c WHERE c.seq = purchases.seq) AS TEXT),
+                    (SELECT json_group_array(json_array(n.revision, n.changed_at)) FROM purchase_changes n
+                     WHERE n.purchase = purchases.seq AND n.kind = 'time-data')
              FROM purchases WHERE id > ? ORDER BY id LIMIT ?",
         )
         .bind(after)
@@ -388,7 +390,9 @@ const PLANS: &str =
         (SELECT json_group_array(json_array(x.seq & 65535, x.revision, x.trainer_id, x.starts_at, x.ends_at, x.status, x.terms,
                 n.changed_at, n.overrides, x.as_planned)) FROM session_changes x
          LEFT JOIN purchase_changes n ON n.purchase = x.seq >> 16 AND n.revision = x.revision
-         WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16)
+         WHERE x.seq > p.seq << 16 AND x.seq < (p.seq + 1) << 16),
+        (SELECT json_group_array(json_array(n.revision, n.changed_at)) FROM purchase_changes n
+         WHERE n.purchase = p.seq AND n.kind = 'time-data')
  FROM party_plans o CROSS JOIN allocations a ON a.seq = o.seq
  LEFT JOIN purchases p ON p.id = a.purchase_id LEFT JOIN confirmations c ON c.seq = p.seq
  WHERE o.kind = ?1 AND o.party > ?2 AND o.party <= ?3 ORDER BY o.party";
@@ -442,6 +446,7 @@ fn purchase(row: &SqliteRow) -> Read<PurchaseEvidence> {
         cancelled_at: row.try_get(11)?,
         session_changes: row.try_get(12)?,
         amended: row.try_get(13)?,
+        displaced: row.try_get(14)?,
     })
 }
 
@@ -487,6 +492,7 @@ fn plan(row: &SqliteRow) -> Read<PlanEvidence> {
         confirmation: row.try_get(17)?,
         amended: row.try_get(18)?,
         session_changes: row.try_get(19)?,
+        displaced: row.try_get(20)?,
     })
 }
 

@@ -43,6 +43,8 @@ mod refunding;
 mod replanning;
 #[path = "../../pipeline/retention.rs"]
 mod retention;
+#[path = "../../pipeline/shift.rs"]
+mod shift;
 #[path = "../../pipeline/skipping.rs"]
 mod skipping;
 #[path = "../../pipeline/stuck.rs"]

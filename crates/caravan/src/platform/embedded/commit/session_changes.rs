@@ -82,7 +82,8 @@ async fn note(connection: &mut SqliteConnection, change: &SessionsChange, place:
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
-    NOTE.run(connection, &change.sessions, |query, session| {
+    let standing: Vec<&SessionChange> = change.sessions.iter().filter(|session| session.stands).collect();
+    NOTE.run(connection, &standing, |query, session| {
         let SessionChange { ordinal, before, after, terms, .. } = session;
         query
             .bind(place << PLACE_BITS | i64::from(*ordinal))

@@ -68,7 +68,8 @@ async fn note(connection: &mut PgConnection, change: &SessionsChange, place: i64
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
-    let sessions = &change.sessions;
+    let sessions: Vec<&SessionChange> = change.sessions.iter().filter(|session| session.stands).collect();
+    let sessions = sessions.as_slice();
     sqlx::query(SESSIONS)
         .bind(column(sessions, |session| place << PLACE_BITS | i64::from(session.ordinal)))
         .bind(revision)
