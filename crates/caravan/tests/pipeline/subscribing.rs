@@ -302,7 +302,7 @@ async fn a_person_can_give_it_a_trainer_and_no_end_that_is_too_far_away_is_forgo
     let letter = house.dead_letter().await;
     assert!(letter.detail.contains("has no session from 2028-01-01 on yet"), "{}", letter.detail);
     // When its time has come it counts.
-    on(&house, "2027-01-05").await;
+    on(&house, "2027-01-12").await;
     send_again(&house.platform, &[letter], None).await.unwrap();
     house.run().await;
     assert_eq!(house.purchase("pay_1").await.status, PurchaseStatus::Cancelled);
