@@ -62,6 +62,12 @@ pub enum CancelError {
     /// All sessions are held before the date.
     #[error("purchase {0} has no session from {1} on: there is nothing to call off")]
     NothingLeft(Uuid, Date),
+    /// A plan without an end is not reserved as far ahead.
+    #[error(
+        "purchase {0} runs until it is cancelled and is reserved for a year ahead: it has no session from {1} on yet; call it \
+         off from an earlier date, or again when that date is less than a year away"
+    )]
+    NotReservedYet(Uuid, Date),
     /// The store refuses, or can't be reached.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -129,7 +135,9 @@ fn decide(
     };
     let off = cancellation::ends(purchase, ending)?.map_or(sessions, |off| off.ordinals.len() as u16);
     if off == 0 {
-        return Err(CancelError::NothingLeft(purchase.id, effective_from));
+        let why =
+            if confirmation.plan.is_subscription() { CancelError::NotReservedYet } else { CancelError::NothingLeft };
+        return Err(why(purchase.id, effective_from));
     }
     let order = Order { ending, actor: request.actor.clone(), reason: request.reason.clone() };
     let mut outcome = Outcome::default();

@@ -47,8 +47,8 @@ impl ExtendWindows {
                     prolonged += found;
                     (after, limit) = (Some(last), BATCH);
                 }
-                // Somebody else changed one of them, or took a trainer's time: the page is decided anew.
-                Err(CommitError::Conflict { .. }) => {}
+                // Somebody else changed one of them, or took a trainer's time: it is decided anew, with fewer to lose over.
+                Err(CommitError::Conflict { .. }) => limit = (page.len() / 2).max(1),
                 Err(CommitError::Refused(_)) if page.len() > 1 => limit = page.len() / 2,
                 Err(CommitError::Refused(why)) => {
                     error!(purchase = %last, "[Cron] it can't be reserved further ahead: {why}");

@@ -74,7 +74,8 @@ impl Worker for SessionWorker {
                 }
                 Told::Allocated(id) => self.schedule(&mut outcome, purchase, id, now, traceparent.as_deref())?,
                 Told::Cancelled(told) => {
-                    call_off(&mut outcome, purchase, told, reads, now, traceparent.as_deref()).await?;
+                    let refused = call_off(&mut outcome, purchase, told, reads, now, traceparent.as_deref()).await?;
+                    outcome.rejected.extend(refused.map(|rejection| (index, rejection)));
                 }
             }
         }
@@ -126,12 +127,16 @@ async fn call_off(
     reads: &dyn Reads,
     now: Timestamp,
     parent: Option<&str>,
-) -> Result<(), WorkError> {
+) -> Result<Option<Rejection>, WorkError> {
     let ending = Ending { effective_from: told.effective_from, decided_at: told.cancelled_at };
     let over = matches!(purchase.status, PurchaseStatus::Cancelled | PurchaseStatus::Completed);
-    if over || cancellation::ends(purchase, ending)?.is_some_and(|off| off.ordinals.is_empty()) {
+    let nothing_left = cancellation::ends(purchase, ending)?.is_some_and(|off| off.ordinals.is_empty());
+    if nothing_left && !over && purchase.confirmation.plan.is_subscription() {
+        return Ok(Some(not_reserved_yet(purchase, ending)));
+    }
+    if over || nothing_left {
         outcome.superseded += 1;
-        return Ok(());
+        return Ok(None);
     }
     let weights = cancellation::weights(purchase, reads, now).await?;
     let order = Order { ending, actor: BY_THE_LOG.to_owned(), reason: told.reason };
@@ -139,7 +144,17 @@ async fn call_off(
     outcome.done += 1;
     purchase.status = PurchaseStatus::Cancelled;
     purchase.allocation = None;
-    Ok(())
+    Ok(None)
+}
+
+/// The rejection of an end that lies beyond what is reserved of a plan without one: it must not be forgotten.
+fn not_reserved_yet(purchase: &Purchase, ending: Ending) -> Rejection {
+    let (id, from) = (purchase.id, ending.effective_from);
+    let detail = format!(
+        "/effective_from: purchase {id} runs until it is cancelled and has no session from {from} on yet, as it is reserved for \
+         a year ahead; redrive it when that date is less than a year away"
+    );
+    Rejection::new(Reason::InvalidField, detail)
 }
 
 /// Whether this is one of the allocations the purchase has had.

@@ -2,14 +2,17 @@
 
 use caravan::life::ChangeError;
 use caravan::life::adopting::adopt;
-use caravan::life::cancel::{Cancelled, Request, cancel};
+use caravan::life::allocating;
+use caravan::life::cancel::{CancelError, Cancelled, Request, cancel};
 use caravan::life::leave;
 use caravan::life::sessions::{self, Act};
+use caravan::platform::log::NewRecord;
+use caravan::redrive::send_again;
 use caravan::stuck::{OLDER_THAN_DEFAULT, Search, Stuck};
 use caravan::views::PurchaseRow;
 use caravan::workers::cron;
 use caravan_domain::allocation::Policy;
-use caravan_domain::event::Topic;
+use caravan_domain::event::{Headers, Topic};
 use caravan_domain::ids::{purchase_id, session_id};
 use caravan_domain::purchase::PurchaseStatus;
 use jiff::civil::{Date, Weekday, date};
@@ -264,5 +267,44 @@ async fn one_that_runs_elsewhere_moves_in_with_whichever_session_is_next() {
     house.pay(&[missing]).await;
     house.run().await;
     assert_eq!(house.dead_letter().await.detail, "/plan/sessions: is missing");
+    house.nothing_is_left_over(&[("invalid-field", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_can_give_it_a_trainer_and_no_end_that_is_too_far_away_is_forgotten() {
+    let mut ravi = trainer("trn_1", json!({}));
+    ravi["courses"] = json!([{ "subject": "cobol", "levels": ["beginner"] }]);
+    let house = House::new().await;
+    house.pay(&[payment("pay_1", json!({ "course": { "subject": "cobol" }, "plan": { "sessions": null } }))]).await;
+    house.run().await;
+    house.employ(&[ravi]).await;
+    let request = allocating::Request {
+        purchase_id: purchase_id("pay_1", None),
+        trainer_id: "trn_1".to_owned(),
+        slots: ["tue 17:00", "thu 17:00"].map(|slot| slot.parse().unwrap()).to_vec(),
+        actor: "ann".to_owned(),
+        reason: "agreed by phone".to_owned(),
+    };
+    allocating::allocate(&house.platform, &request, Policy::default()).await.unwrap();
+    house.run().await;
+    assert_eq!(reserved(&house, "pay_1").await, (104, vec![]));
+
+    let from = Some(date(2028, 1, 1));
+    let request = Request { from, actor: "ann".to_owned(), reason: "moved abroad".to_owned() };
+    let refused = cancel(&house.platform, purchase_id("pay_1", None), &request).await.unwrap_err();
+    assert!(matches!(refused, CancelError::NotReservedYet(..)), "{refused}");
+    let told = json!({ "purchase_id": purchase_id("pay_1", None), "cancelled_at": "2026-11-23T10:00:00Z",
+                       "reason": "moved abroad", "effective_from": "2028-01-01" });
+    let key = Some(purchase_id("pay_1", None).to_string().into_bytes());
+    let record = house.record(key, told.to_string().into_bytes(), Headers::new());
+    house.publish(&[NewRecord { topic: Topic::PurchaseCancelled, ..record }]).await;
+    house.run().await;
+    let letter = house.dead_letter().await;
+    assert!(letter.detail.contains("has no session from 2028-01-01 on yet"), "{}", letter.detail);
+    // When its time has come it counts.
+    on(&house, "2027-01-12").await;
+    send_again(&house.platform, &[letter], None).await.unwrap();
+    house.run().await;
+    assert_eq!(house.purchase("pay_1").await.status, PurchaseStatus::Cancelled);
     house.nothing_is_left_over(&[("invalid-field", 1)]).await;
 }
