@@ -53,7 +53,8 @@ pub fn reserved_instead(
     reserved: Reserved<'_>,
 ) -> Vec<Option<Timestamp>> {
     let planned: HashSet<Timestamp> = plan.iter().map(|lesson| lesson.starts_at).collect();
-    let both: Vec<Timestamp> = reserved.student.starts().filter_map(|second| Timestamp::from_second(second).ok()).collect();
+    let both: Vec<Timestamp> =
+        reserved.student.starts().filter_map(|second| Timestamp::from_second(second).ok()).collect();
     let both: Vec<Timestamp> =
         both.into_iter().filter(|at| reserved.trainer.starts_at(*at) && !planned.contains(at)).collect();
     let shift = |lesson: &Occurrence, at: Timestamp| lesson.starts_at.duration_since(at);
@@ -61,10 +62,8 @@ pub fn reserved_instead(
         let near: Vec<Timestamp> = both.iter().copied().filter(|at| shift(lesson, *at).abs() <= SHIFT_MAX).collect();
         near
     };
-    let known: HashSet<SignedDuration> = lessons
-        .iter()
-        .filter_map(|lesson| in_calendar.get(&lesson.ordinal).map(|at| shift(lesson, *at)))
-        .collect();
+    let known: HashSet<SignedDuration> =
+        lessons.iter().filter_map(|lesson| in_calendar.get(&lesson.ordinal).map(|at| shift(lesson, *at))).collect();
     let mut votes: HashMap<SignedDuration, usize> = HashMap::new();
     for lesson in lessons {
         could_be(lesson).into_iter().for_each(|at| *votes.entry(shift(lesson, at)).or_default() += 1);

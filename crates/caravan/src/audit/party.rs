@@ -80,5 +80,12 @@ fn read<'a>(kind: PartyKind, plan: &'a PlanEvidence, zones: &mut Zones) -> Optio
             None => as_planned.push(lesson),
         }
     }
-    Some(PartyPlan { allocation: &plan.allocation, judgement, order, lessons: as_planned, changed, displaced: changes.displaced })
+    Some(PartyPlan {
+        allocation: &plan.allocation,
+        judgement,
+        order,
+        lessons: as_planned,
+        changed,
+        displaced: changes.displaced,
+    })
 }

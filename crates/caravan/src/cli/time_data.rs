@@ -101,11 +101,21 @@ fn summary(settled: &[Settled], planned: bool) -> String {
 }
 
 impl Row for Settled {
-    const COLUMNS: &'static [&'static str] =
-        &["SESSION", "PURCHASE", "TRAINER", "STUDENT", "NO.", "UNTIL NOW (UTC)", "LOCAL TIME (UTC)", "LOCAL TIME", "BECOMES"];
+    const COLUMNS: &'static [&'static str] = &[
+        "SESSION",
+        "PURCHASE",
+        "TRAINER",
+        "STUDENT",
+        "NO.",
+        "UNTIL NOW (UTC)",
+        "LOCAL TIME (UTC)",
+        "LOCAL TIME",
+        "BECOMES",
+    ];
 
     fn cells(&self) -> Vec<String> {
-        let Moved { session_id, purchase_id, trainer_id, student_id, ordinal, starts_at, would_start_at, .. } = &self.moved;
+        let Moved { session_id, purchase_id, trainer_id, student_id, ordinal, starts_at, would_start_at, .. } =
+            &self.moved;
         vec![
             session_id.to_string(),
             purchase_id.to_string(),

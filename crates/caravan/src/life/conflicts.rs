@@ -44,7 +44,7 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
     let mut found = Vec::new();
     for ids in trainer_ids.chunks(TRAINERS_READ_MAX) {
         let terms = platform.store.trainer_terms(ids).await?;
-    let with_hours = |trainer: Trainer| (trainer.trainer_id.clone(), (Hours::of(&trainer), trainer));
+        let with_hours = |trainer: Trainer| (trainer.trainer_id.clone(), (Hours::of(&trainer), trainer));
         let trainers: Teachers = terms.into_iter().map(|(trainer, _)| with_hours(trainer)).collect();
         for purchase in platform.store.taught_by(ids).await? {
             found.extend(of_purchase(&purchase, &trainers, now)?);
@@ -57,11 +57,7 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
 /// Trainers by their ids, with when they teach.
 type Teachers = HashMap<String, (Hours, Trainer)>;
 
-fn of_purchase(
-    purchase: &Purchase,
-    trainers: &Teachers,
-    now: Timestamp,
-) -> Result<Vec<Conflict>, ChangeError> {
+fn of_purchase(purchase: &Purchase, trainers: &Teachers, now: Timestamp) -> Result<Vec<Conflict>, ChangeError> {
     let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
     let zone = schedule(purchase, allocation)?.zone;
     let student = &purchase.confirmation.student;

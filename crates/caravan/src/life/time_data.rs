@@ -285,7 +285,8 @@ impl Desk {
 
     fn stays(&mut self, mut open: Open) {
         // What has no time at all can't stay anywhere.
-        let shifts: Vec<Shift> = std::mem::take(&mut open.shifts).into_iter().filter(|shift| shift.was.is_some()).collect();
+        let shifts: Vec<Shift> =
+            std::mem::take(&mut open.shifts).into_iter().filter(|shift| shift.was.is_some()).collect();
         match open.step.and_then(|step| self.steps.get_mut(step)) {
             _ if shifts.is_empty() => {}
             // No time changes hands: it can be done with the rest.

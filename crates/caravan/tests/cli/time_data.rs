@@ -69,7 +69,8 @@ fn nothing_that_lays_out_plans_runs_while_other_data_would_move_them() {
     assert_eq!(place.run(&["time-data", "list", "--json"]).json_lines().len(), all + 1);
     let usage = place.run(&["time-data", "apply"]).failed(2);
     assert!(usage.contains("--reason"), "{usage}");
-    let done = place.run(&["time-data", "apply", "--reason", "one zone from now on", "--by", "ann", "--json"]).json_lines();
+    let done =
+        place.run(&["time-data", "apply", "--reason", "one zone from now on", "--by", "ann", "--json"]).json_lines();
     assert_eq!(done.len(), all);
     assert_eq!((&done[0]["remedy"], &done[0]["session_id"]), (&json!("moves"), &rows[0]["session_id"]));
     let again = place.run(&["time-data", "apply", "--reason", "one zone from now on"]).ok();

@@ -218,7 +218,8 @@ async fn lessons_that_follow_each_other_move_one_after_another() {
     // Each would move into the time of the next.
     let hours = ["15:30", "17:00", "18:30", "20:00"];
     let names: Vec<String> = (0..hours.len()).map(|number| format!("pay_{number}")).collect();
-    let plan = |at: &str| json!({ "plan": { "slots": [{ "weekday": "tue", "at": at }, { "weekday": "thu", "at": at }] } });
+    let plan =
+        |at: &str| json!({ "plan": { "slots": [{ "weekday": "tue", "at": at }, { "weekday": "thu", "at": at }] } });
     let payments: Vec<_> = names.iter().zip(hours).map(|(name, at)| payment(name, plan(at))).collect();
     house.pay(&payments).await;
     house.run().await;

@@ -252,9 +252,8 @@ impl Desk {
 /// Who of those who are able could take a session as it is, and what room they have in its week.
 fn places(able: &[(usize, &Helper)], at: Occurrence, room: &mut HashMap<Place, u32>) -> Vec<Place> {
     let time = reserved_time([at]);
-    let is_free = |helper: &Helper| {
-        has_hours(&helper.row.trainer, &helper.hours, &at) && !helper.calendar.overlaps(&time)
-    };
+    let is_free =
+        |helper: &Helper| has_hours(&helper.row.trainer, &helper.hours, &at) && !helper.calendar.overlaps(&time);
     let place = |(who, helper): &(usize, &Helper)| {
         let (week, left) = room_in_week(&helper.row.trainer, &helper.hours, &helper.calendar, at.starts_at)?;
         let place = Place { who: *who, week };
