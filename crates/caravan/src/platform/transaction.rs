@@ -255,6 +255,9 @@ pub struct NewCancellation {
     pub horizon: Option<Date>,
     /// The active allocation, which ends.
     pub allocation: Option<EndedAllocation>,
+    /// The revision, likewise: what is freed is where its sessions stood then. `None` where something else of the
+    /// transaction compares it.
+    pub revision: Option<i64>,
     /// From when on there are no sessions.
     pub ending: Ending,
     /// Who called it off.

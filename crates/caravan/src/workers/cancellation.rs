@@ -92,11 +92,14 @@ pub fn call_off(
         sessions: allocation.sessions,
         called_off: off.ordinals,
     };
+    let extended = outcome.effects.windows.iter().filter(|window| window.purchase_id == purchase.id).count();
     outcome.effects.cancellations.push(NewCancellation {
         purchase_id: purchase.id,
         status,
         horizon,
         allocation: purchase.allocation.as_ref().zip(off).map(ended),
+        // Each extension of its window leads to a revision.
+        revision: Some(purchase.revision + extended as i64),
         ending: order.ending,
         actor: order.actor.clone(),
         reason: order.reason.clone(),

@@ -193,6 +193,10 @@ impl Ledger<'_> {
         let weights = cancellation::weights(self.purchase, reads, self.now).await?;
         let order = Order { ending, actor: BY_THE_PAYMENT_SIDE.to_owned(), reason: pending.refund.words() };
         cancellation::call_off(outcome, self.purchase, &weights, &order, at, pending.parent.as_deref())?;
+        // That of the refunds is compared.
+        if let Some(off) = outcome.effects.cancellations.last_mut() {
+            off.revision = None;
+        }
         self.purchase.status = PurchaseStatus::Cancelled;
         self.purchase.allocation = None;
         Ok(true)

@@ -39,6 +39,7 @@ fn cancellation(purchase_id: uuid::Uuid) -> NewCancellation {
         status: PurchaseStatus::Created,
         horizon: None,
         allocation: None,
+        revision: None,
         ending: Ending { effective_from: START, decided_at: now() },
         actor: "ann".to_owned(),
         reason: "paid by mistake".to_owned(),

@@ -43,6 +43,7 @@ fn calling_off(made: &NewAllocation) -> NewCancellation {
         status: PurchaseStatus::Scheduled,
         horizon: Some(HORIZON),
         allocation: Some(EndedAllocation { id: made.id, sessions: made.sessions, called_off: vec![2, 3, 4] }),
+        revision: None,
         ending: Ending { effective_from: date(2026, 12, 8), decided_at: now() },
         actor: "ann".to_owned(),
         reason: "moved abroad".to_owned(),
@@ -113,6 +114,7 @@ pub(crate) async fn one_without_a_trainer_stops_waiting(world: &World) {
         status: PurchaseStatus::Waitlisted,
         horizon: None,
         allocation: None,
+        revision: None,
         ending: Ending { effective_from: START, decided_at: now() },
         actor: "ann".to_owned(),
         reason: "found another school".to_owned(),
@@ -134,13 +136,17 @@ pub(crate) async fn what_changed_meanwhile_makes_it_look_again(world: &World) {
     let mut another = decided.clone();
     another.allocation = None;
     world.conflict(cancellations(another)).await;
+    let mut another = decided.clone();
+    another.revision = Some(world.purchase(made.purchase_id).await.revision - 1);
+    world.conflict(cancellations(another)).await;
     // A window that was extended between the decision and the commit.
     world.commit(windows(vec![window(&made, Some(HORIZON), date(2026, 12, 22), 3..=3)])).await;
     world.conflict(cancellations(decided.clone())).await;
     assert_eq!(world.purchase(made.purchase_id).await.status, PurchaseStatus::Scheduled);
     assert!(world.here.store.changes_of(made.purchase_id).await.unwrap().is_empty());
 
-    let now_it_fits = NewCancellation { horizon: Some(date(2026, 12, 22)), ..decided };
+    let revision = Some(world.purchase(made.purchase_id).await.revision);
+    let now_it_fits = NewCancellation { horizon: Some(date(2026, 12, 22)), revision, ..decided };
     world.commit(cancellations(now_it_fits.clone())).await;
     world.conflict(cancellations(now_it_fits)).await;
     let late = window(&made, Some(date(2026, 12, 22)), date(2026, 12, 29), 4..=4);

@@ -6,6 +6,7 @@ mod crashes;
 mod databases;
 mod disk;
 mod output;
+mod people;
 mod place;
 #[path = "../pipeline/sample.rs"]
 mod sample;

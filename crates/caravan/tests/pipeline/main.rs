@@ -16,6 +16,7 @@ mod leaving;
 mod matching;
 mod noticing;
 mod once;
+mod racing;
 mod reconciling;
 mod records;
 mod refunding;

@@ -33,6 +33,8 @@ mod leaving;
 mod noticing;
 #[path = "../../pipeline/once.rs"]
 mod once;
+#[path = "../../pipeline/racing.rs"]
+mod racing;
 #[path = "../../pipeline/reconciling.rs"]
 mod reconciling;
 #[path = "../../pipeline/records.rs"]

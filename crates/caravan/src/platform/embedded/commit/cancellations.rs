@@ -11,7 +11,7 @@ use crate::platform::transaction::{CommitError, EndedAllocation, NewCancellation
 pub(super) async fn call_off(connection: &mut SqliteConnection, off: &NewCancellation) -> Result<(), CommitError> {
     const CANCEL: &str = "
         UPDATE purchases SET status = 'cancelled', revision = revision + 1
-        WHERE id = ?1 AND status = ?2 AND horizon IS ?3
+        WHERE id = ?1 AND status = ?2 AND horizon IS ?3 AND revision = coalesce(?5, revision)
           AND (SELECT a.id FROM allocations a WHERE a.seq > purchases.seq << 16 AND a.seq < (purchases.seq + 1) << 16
                AND a.status = 'active') IS ?4
         RETURNING seq, revision";
@@ -22,7 +22,8 @@ pub(super) async fn call_off(connection: &mut SqliteConnection, off: &NewCancell
         .bind(off.purchase_id.to_string())
         .bind(off.status.name())
         .bind(off.horizon.map(|date| date.to_string()))
-        .bind(off.allocation.as_ref().map(|ended| ended.id.to_string()));
+        .bind(off.allocation.as_ref().map(|ended| ended.id.to_string()))
+        .bind(off.revision);
     let cancelled: Option<(i64, i64)> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some((place, revision)) = cancelled else {
         return Err(CommitError::changed(format!("purchase {}", off.purchase_id)));

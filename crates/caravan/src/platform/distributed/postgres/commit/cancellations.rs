@@ -12,7 +12,7 @@ use crate::platform::transaction::{CommitError, EndedAllocation, NewCancellation
 pub(super) async fn call_off(connection: &mut PgConnection, off: &NewCancellation) -> Result<(), CommitError> {
     const CANCEL: &str = "
         UPDATE purchases p SET status = 'cancelled', revision = p.revision + 1
-        WHERE p.id = $1 AND p.status = $2 AND p.horizon IS NOT DISTINCT FROM $3::date
+        WHERE p.id = $1 AND p.status = $2 AND p.horizon IS NOT DISTINCT FROM $3::date AND p.revision = coalesce($5, p.revision)
           AND (SELECT a.id FROM allocations a WHERE a.seq >> 16 = p.seq AND a.status = 'active') IS NOT DISTINCT FROM $4
         RETURNING p.seq, p.revision";
     const NOTE: &str = "
@@ -23,7 +23,8 @@ pub(super) async fn call_off(connection: &mut PgConnection, off: &NewCancellatio
         .bind(off.purchase_id)
         .bind(off.status.name())
         .bind(off.horizon.map(|date| date.to_string()))
-        .bind(off.allocation.as_ref().map(|ended| ended.id));
+        .bind(off.allocation.as_ref().map(|ended| ended.id))
+        .bind(off.revision);
     let cancelled: Option<(i64, i64)> = query.fetch_optional(&mut *connection).await.map_err(commit_error)?;
     let Some((place, revision)) = cancelled else {
         return Err(CommitError::changed(format!("purchase {}", off.purchase_id)));
