@@ -165,7 +165,7 @@ impl LaidOut {
                 ends_at: at.ends_at,
                 status: if off { SessionStatus::Cancelled } else { SessionStatus::Scheduled },
             };
-            if !(in_calendar || session.changed) || (after == session.state && !session.changed) {
+            if !(in_calendar || session.changed || off) || (after == session.state && !session.changed) {
                 continue;
             }
             told.push(ChangedSession {

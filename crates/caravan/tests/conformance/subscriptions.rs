@@ -139,6 +139,7 @@ pub(crate) async fn one_that_changed_meanwhile_makes_it_look_again(world: &World
         status: PurchaseStatus::Scheduled,
         horizon: Some(HORIZON),
         allocation: Some(EndedAllocation { id: made.id, sessions, called_off: vec![2] }),
+        revision: None,
         ending: Ending { effective_from: date(2026, 12, 8), decided_at: now() },
         actor: "ann".to_owned(),
         reason: "moved abroad".to_owned(),

@@ -1,6 +1,7 @@
-//! A school year, night by night: payments come in, people change their minds, trainers fall ill, lessons are swapped, the
-//! clocks change, also by law, payments are given back, processes are killed. Each night nothing is left over; at the end every lesson that was paid for was held,
-//! or it is known who called it off and why, or who waits for it.
+//! A school year, night by night: payments come in, people change their minds, trainers fall ill, lessons are swapped, plans
+//! are amended and change hands, the clocks change, also by law, payments are given back, processes are killed. Each night
+//! nothing is left over; at the end every lesson that was paid for was held, or it is known who called it off and why, or who
+//! waits for it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,11 +10,13 @@ use caravan::life::ChangeError;
 use caravan::life::cancel::{self, CancelError};
 use caravan::life::leave::{self, Remedy};
 use caravan::life::refunds::settle;
+use caravan::life::replanning::{self, Wish, replan};
 use caravan::life::sessions::{self, Act, When};
 use caravan::life::time_data;
 use caravan::platform::log::NewRecord;
 use caravan::platform::rows::{RefundFilter, Session, SessionFilter};
 use caravan::time_data::TimeDataError;
+use caravan_domain::allocation::Policy;
 use caravan_domain::event::{Headers, Topic};
 use caravan_domain::refund::RefundState;
 use caravan_domain::session::SessionStatus;
@@ -174,6 +177,7 @@ impl Year {
         if self.dice.random_range(0..2) == 0 {
             self.call_off().await;
         }
+        self.plan_anew().await;
         self.settle_some().await;
         self.took("changes", changing);
         if night == self.size.nights * 3 / 4 {
@@ -346,6 +350,36 @@ impl Year {
         }
     }
 
+    /// Somebody else teaches the rest of a plan, or it becomes longer or shorter.
+    async fn plan_anew(&mut self) {
+        if self.paid == 0 {
+            return;
+        }
+        let payment_id = format!("pay_{}", self.dice.random_range(0..self.paid));
+        let (wish, what) = match self.dice.random_range(0..2) {
+            0 => (Wish::Reassign { instead_of: None, trainer_id: None }, "reassigned"),
+            _ => {
+                let plan = json!({ "plan": { "sessions": self.dice.random_range(3..=16) } });
+                (Wish::Amend(plan.to_string().into_bytes()), "amended")
+            }
+        };
+        let request = replanning::Request {
+            purchase_id: caravan_domain::ids::purchase_id(&payment_id, None),
+            wish,
+            from: None,
+            actor: "ann".to_owned(),
+            reason: "they asked for it".to_owned(),
+        };
+        use ChangeError::{NoTrainerYet, NobodyFits, NotUnderWay, NothingLeft, TooFew};
+        match replan(&self.house.platform, &request, Policy::default()).await {
+            Ok(_) => self.tally.count(what),
+            Err(NoTrainerYet(_) | NobodyFits { .. } | NotUnderWay(..) | NothingLeft(..) | TooFew { .. }) => {
+                self.tally.count("refused");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// Long after: everything that was to be held was.
     async fn end(mut self, seed: u64, began: Instant) {
         let last = FIRST_DAY.saturating_add((self.size.nights * self.size.step + 400).days());
@@ -397,7 +431,16 @@ impl Year {
             self.took,
             self.tally.0
         );
-        for what in ["crashes", "moved with the clocks", "refunds settled", "substitutes", "swapped", "called off"] {
+        for what in [
+            "crashes",
+            "reassigned",
+            "amended",
+            "moved with the clocks",
+            "refunds settled",
+            "substitutes",
+            "swapped",
+            "called off",
+        ] {
             assert!(self.tally.0.contains_key(what), "{what}: nothing of it happened");
         }
         assert!(self.tally.0["sessions held"] > self.size.students);
