@@ -185,3 +185,18 @@ impl Confirmation {
             && self.amount == other.amount
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn alike_is_what_is_the_same_when_folded(one in "[ aAbBkKİıßẞéÉ\u{212a}\u{a0}]{0,4}", other in "[ aAbBkKİıßẞéÉ\u{212a}\u{a0}]{0,4}") {
+            prop_assert_eq!(alike(&one, &other), folded(&one) == folded(&other));
+            prop_assert!(alike(&one, &one.to_uppercase()) == (folded(&one) == folded(&one.to_uppercase())));
+        }
+    }
+}

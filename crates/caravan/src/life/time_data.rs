@@ -16,7 +16,7 @@ use crate::platform::Platform;
 use crate::platform::rows::{Purchase, Session};
 use crate::platform::transaction::CommitError;
 use crate::time_data::{DisplacedPlan, Moved, Plans, TimeDataError, calendar, settle};
-use crate::workers::changing::{self, Displaced, Known, Order, Remark, Trainers};
+use crate::workers::changing::{self, Displaced, Order, Remark, Trainers};
 
 /// What it is called in the timelines of the purchases it touches.
 pub const KIND: &str = "time-data";
@@ -318,7 +318,7 @@ impl Desk {
         let settled = shifts.iter().map(|shift| open.settled(shift, remedy)).collect();
         all.append(&mut open.stands);
         let trainer_id = &open.plan.trainer_id;
-        let known = self.known.entry(trainer_id.clone()).or_insert(Known::default());
+        let known = self.known.entry(trainer_id.clone()).or_default();
         let trainers = Trainers::from([(trainer_id.clone(), *known)]);
         self.steps.push(Step { purchase: open.plan.purchase.clone(), displaced: all, trainers, settled });
         // What is decided next finds this done.
