@@ -33,7 +33,10 @@ fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     // What was added was judged by the roster of its own day.
     // Nor is a lesson judged by the clocks it was planned by, once they are known to go otherwise.
     let last_bought = booked.last_bought();
-    let judged = |lesson: &&Lesson| lesson.ordinal <= last_bought && !booked.changes.by_other_clocks(lesson);
+    // And what people have changed is judged by the change.
+    let changes = &booked.changes;
+    let is_changed = |lesson: &Lesson| changes.latest.contains_key(&lesson.ordinal) || changes.by_other_clocks(lesson);
+    let judged = |lesson: &&Lesson| lesson.ordinal <= last_bought && !is_changed(lesson);
     for lesson in booked.lessons.iter().filter(judged) {
         tally.must(terms.available.hold_throughout(&terms.zone, lesson), id, || {
             format!(
