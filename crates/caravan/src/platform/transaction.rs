@@ -236,6 +236,8 @@ pub struct WindowExtension {
     pub allocation_id: Uuid,
     /// Who teaches.
     pub trainer_id: String,
+    /// The revision the decision was made on, after what the same transaction decides before; `None` if any will do.
+    pub revision: Option<i64>,
     /// The horizon the decision was made on; `None` before the first window.
     pub from: Option<Date>,
     /// The horizon after it, later than `from`.

@@ -135,7 +135,7 @@ impl LaidOut {
         }
         // What stands in the calendar stays there, wherever it moves.
         let there = rest.sessions.iter().filter(|session| is_in_calendar(purchase, session));
-        let last_there = there.filter_map(|session| occurrences.get(&session.planned.ordinal)).last();
+        let last_there = there.filter_map(|session| occurrences.get(&session.planned.ordinal)).next_back();
         let reach = last_there.map(|at| at.local_date.saturating_add(1.day()));
         let horizon = purchase.horizon.map(|horizon| reach.map_or(horizon, |reach| horizon.max(reach)));
         Ok(Self { plan, occurrences, horizon })

@@ -67,6 +67,8 @@ pub(super) fn extend_to(
         purchase_id: purchase.id,
         allocation_id: allocation.id,
         trainer_id: allocation.trainer_id.clone(),
+        // What a person changes meanwhile is to be put in the calendar as it is then.
+        revision: Some(purchase.revision),
         from: purchase.horizon,
         until,
         sessions,

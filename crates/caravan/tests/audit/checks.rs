@@ -7,7 +7,7 @@ use caravan::platform::log::{NewRecord, TopicPartition};
 use caravan_domain::event::{Headers, Topic};
 use serde_json::{Value, json};
 
-use crate::damages::{DAMAGES, Damage, SKIPPING, UNDER_WAY};
+use crate::damages::{self, Damage, SKIPPING, UNDER_WAY};
 use crate::ground::{Ground, everything_in_the_log};
 use crate::made::{At, LATER, healthy};
 
@@ -87,7 +87,7 @@ fn mistakes(damage: &Damage, expected: &BTreeMap<Guarantee, String>, report: &Re
 pub(crate) async fn every_damage_breaks_its_guarantees_and_no_other<G: Ground>() {
     let mut ground: G = healthy().await;
     let mut wrong = Vec::new();
-    for damage in DAMAGES {
+    for damage in damages::all() {
         let damage = match G::told(damage) {
             Ok(damage) => damage,
             Err(reason) => {
@@ -99,7 +99,7 @@ pub(crate) async fn every_damage_breaks_its_guarantees_and_no_other<G: Ground>()
         wrong.extend(mistakes(&damage, &expected, &audited(&ground, ALL).await));
         ground.put_back().await;
     }
-    assert!(wrong.is_empty(), "{} mistakes in {} damages:\n{}", wrong.len(), DAMAGES.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} mistakes in {} damages:\n{}", wrong.len(), damages::all().count(), wrong.join("\n"));
     let report = audited(&ground, ALL).await;
     assert_eq!(report.broken(), [], "not put back as it was: {:#?}", report.text_lines());
 }

@@ -53,6 +53,11 @@ pub(crate) async fn a_window_that_moved_meanwhile_makes_it_look_again(world: &Wo
     let mut superseded = window(&made, Some(first), second, 3..=3);
     superseded.allocation_id = Uuid::nil();
     world.conflict(windows(vec![superseded])).await;
+    // Somebody has changed a session beyond it meanwhile.
+    let revision = world.purchase(made.purchase_id).await.revision - 1;
+    let mut stale = window(&made, Some(first), second, 3..=3);
+    stale.revision = Some(revision);
+    world.conflict(windows(vec![stale])).await;
     for until in [first, START] {
         let lowered = world.here.store.commit(&windows(vec![window(&made, Some(first), until, 3..=3)])).await;
         assert!(matches!(lowered, Err(CommitError::Refused(_))), "{lowered:?}");

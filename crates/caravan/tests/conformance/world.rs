@@ -167,6 +167,7 @@ pub(crate) fn window(
         purchase_id: allocation.purchase_id,
         allocation_id: allocation.id,
         trainer_id: allocation.trainer_id.clone(),
+        revision: None,
         from,
         until,
         sessions: ordinals.map(|ordinal| session(allocation.purchase_id, ordinal)).collect(),

@@ -141,12 +141,12 @@ const OTHERWISE: &[(&str, Otherwise)] = &[
 #[cfg(test)]
 mod tests {
     use super::OTHERWISE;
-    use crate::damages::DAMAGES;
+    use crate::damages;
 
     #[test]
     fn what_is_told_otherwise_is_a_damage() {
         for (what, _) in OTHERWISE {
-            assert!(DAMAGES.iter().any(|damage| damage.what == *what), "{what}");
+            assert!(damages::all().any(|damage| damage.what == *what), "{what}");
         }
     }
 }

@@ -14,10 +14,10 @@ use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
 
 static RAISE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
-        "seq, allocation_id, from_date, until_date",
+        "seq, allocation_id, from_date, until_date, revision",
         "UPDATE purchases SET horizon = v.until_date, status = 'scheduled', revision = revision + 1
          FROM v WHERE purchases.seq = v.seq AND purchases.horizon IS v.from_date
-           AND purchases.status IN ('allocated', 'scheduled')
+           AND purchases.status IN ('allocated', 'scheduled') AND purchases.revision = coalesce(v.revision, purchases.revision)
            AND (SELECT a.id FROM allocations a
                 WHERE a.seq > v.seq << 16 AND a.seq < (v.seq + 1) << 16 AND a.status = 'active') = v.allocation_id",
     )
@@ -55,6 +55,7 @@ pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowE
                 .bind(window.allocation_id.to_string())
                 .bind(window.from.map(|date| date.to_string()))
                 .bind(window.until.to_string())
+                .bind(window.revision)
         })
         .await
         .map_err(commit_error)?;

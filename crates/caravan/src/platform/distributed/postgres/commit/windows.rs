@@ -16,12 +16,13 @@ type Placed<'a> = (i64, &'a WindowExtension);
 pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
     const RAISE: &str = "
         WITH locked AS MATERIALIZED (
-            SELECT p.seq, p.status, p.horizon, v.allocation_id, v.from_date::date, v.until_date::date
-            FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[]) AS v (seq, allocation_id, from_date, until_date)
+            SELECT p.seq, p.status, p.horizon, p.revision IS NOT DISTINCT FROM coalesce(v.revision, p.revision) AS as_read, v.allocation_id, v.from_date::date, v.until_date::date
+            FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bigint[])
+                 AS v (seq, allocation_id, from_date, until_date, revision)
             JOIN purchases p ON p.seq = v.seq ORDER BY p.seq FOR UPDATE OF p)
         UPDATE purchases p SET horizon = l.until_date, status = 'scheduled', revision = p.revision + 1
         FROM locked l JOIN allocations a ON a.seq >> 16 = l.seq AND a.status = 'active' AND a.id = l.allocation_id
-        WHERE p.seq = l.seq AND l.horizon IS NOT DISTINCT FROM l.from_date AND l.status IN ('allocated', 'scheduled')";
+        WHERE p.seq = l.seq AND l.as_read AND l.horizon IS NOT DISTINCT FROM l.from_date AND l.status IN ('allocated', 'scheduled')";
     if windows.is_empty() {
         return Ok(());
     }
@@ -38,7 +39,8 @@ pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExten
         .bind(column(&placed, |(place, _)| *place))
         .bind(column(&placed, |(_, window)| window.allocation_id))
         .bind(column(&placed, |(_, window)| window.from.map(|date| date.to_string())))
-        .bind(column(&placed, |(_, window)| window.until.to_string()));
+        .bind(column(&placed, |(_, window)| window.until.to_string()))
+        .bind(column(&placed, |(_, window)| window.revision));
     let raised = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
     if raised != count(windows) {
         return Err(not_as_decided(connection, windows, &ids).await?);
