@@ -2,6 +2,7 @@
 
 use caravan::app::App;
 use caravan::config::Settings;
+use caravan::life::conflicts::conflicts_with;
 use caravan::roster::{FILE_BYTES_MAX, Format, ImportError, closures_of, import_closures};
 use caravan_domain::trainer::Closure;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use super::existing;
 use super::failure::Failure;
 use super::input;
 use super::output::{List, Output, Row, counted};
-use super::trainers::refused;
+use super::trainers::{refused, tell_conflicts};
 
 pub(crate) async fn run(settings: &Settings, command: ClosuresCommand, output: &mut Output) -> Result<(), Failure> {
     match command {
@@ -32,7 +33,11 @@ async fn import(settings: &Settings, args: ClosuresImportArgs, output: &mut Outp
     let imported =
         import_closures(&app.platform, &entries, args.replace).await.map_err(|error| refused(file, error))?;
     let all = counted(entries.len() as u64, "closure", "closures");
-    output.line(format!("{all}: {} new, {} unchanged, {} removed", imported.new, imported.unchanged, imported.removed))
+    output
+        .line(format!("{all}: {} new, {} unchanged, {} removed", imported.new, imported.unchanged, imported.removed))?;
+    let closures: Vec<Closure> = entries.into_iter().map(|entry| entry.content).collect();
+    let conflicts = conflicts_with(&app.platform, &closures).await;
+    tell_conflicts(&conflicts.map_err(|error| Failure::work(error.to_string()))?, output)
 }
 
 #[derive(Serialize)]

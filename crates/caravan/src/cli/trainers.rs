@@ -50,13 +50,13 @@ async fn import(settings: &Settings, args: ImportArgs, output: &mut Output) -> R
     tell_conflicts(&conflicts, output)
 }
 
-/// Lists the sessions that contradict the roster now.
-fn tell_conflicts(conflicts: &[Conflict], output: &mut Output) -> Result<(), Failure> {
+/// Lists the sessions that contradict the roster or the closures now.
+pub(crate) fn tell_conflicts(conflicts: &[Conflict], output: &mut Output) -> Result<(), Failure> {
     if conflicts.is_empty() {
         return Ok(());
     }
     let sessions = counted(conflicts.len() as u64, "session to come contradicts", "sessions to come contradict");
-    output.line(format!("{sessions} the roster now; they stand as they are until somebody decides:"))?;
+    output.line(format!("{sessions} it; they stand as they are until somebody decides:"))?;
     for conflict in conflicts.iter().take(FAULTS_TOLD_MAX) {
         let Conflict { session_id, trainer_id, student_id, starts_at, rule, .. } = conflict;
         output.line(printable(&format!("  {session_id}  {starts_at}  {trainer_id} with {student_id}: {rule}")))?;

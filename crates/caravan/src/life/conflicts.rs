@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 
 use caravan_domain::ids::session_id;
-use caravan_domain::session::{Hours, SessionRule, SessionStatus, contradiction};
-use caravan_domain::trainer::Trainer;
+use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::session::{Hours, SessionRule, SessionStatus, Standing, contradiction};
+use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::ChangeError;
 use crate::platform::Platform;
-use crate::platform::rows::Purchase;
+use crate::platform::rows::{Purchase, PurchaseFilter};
 use crate::workers::window::{schedule, sessions_of};
 
 /// Trainers whose purchases are read at once.
 const TRAINERS_READ_MAX: usize = 50;
+/// Purchases read at once.
+const PURCHASES_READ_MAX: usize = 500;
 
 /// A session that contradicts the roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,58 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
     Ok(found)
 }
 
+/// What lies on days that the company is closed, by start: all of what is under way, a page at a time.
+///
+/// # Errors
+/// If the store can't be read, or a purchase can't be understood.
+pub async fn conflicts_with(platform: &Platform, closures: &[Closure]) -> Result<Vec<Conflict>, ChangeError> {
+    let now = platform.clock.now();
+    let mut found = Vec::new();
+    for status in [PurchaseStatus::Allocated, PurchaseStatus::Scheduled] {
+        let filter = PurchaseFilter { status: Some(status), ..PurchaseFilter::default() };
+        let mut after = None;
+        loop {
+            let page = platform.store.list_purchases(&filter, after, PURCHASES_READ_MAX).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (_, purchase) in &page {
+                found.extend(on_closed_days(purchase, closures, now)?);
+            }
+        }
+    }
+    found.sort_by_key(|conflict| (conflict.starts_at, conflict.session_id));
+    Ok(found)
+}
+
+fn on_closed_days(purchase: &Purchase, closures: &[Closure], now: Timestamp) -> Result<Vec<Conflict>, ChangeError> {
+    let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
+    let zone = schedule(purchase, allocation)?.zone;
+    let is_closed = |session: &Standing| {
+        let date = session.local_date(&zone);
+        closures.iter().any(|closure| (closure.from..=closure.until).contains(&date))
+    };
+    let sessions = sessions_of(purchase)?;
+    let found = sessions.iter().filter(|session| is_to_come(session, now) && is_closed(session));
+    Ok(found.map(|session| conflict(purchase, session, SessionRule::Closure)).collect())
+}
+
+fn is_to_come(session: &Standing, now: Timestamp) -> bool {
+    session.state.status == SessionStatus::Scheduled && session.state.starts_at > now
+}
+
+fn conflict(purchase: &Purchase, session: &Standing, rule: SessionRule) -> Conflict {
+    let student = &purchase.confirmation.student;
+    Conflict {
+        session_id: session_id(purchase.id, session.planned.ordinal),
+        purchase_id: purchase.id,
+        trainer_id: session.state.trainer_id.clone(),
+        student_id: student.id.clone(),
+        time_zone: student.time_zone.clone(),
+        starts_at: session.state.starts_at,
+        rule,
+    }
+}
+
 /// Trainers by their ids, with when they teach.
 type Teachers = HashMap<String, (Hours, Trainer)>;
 
@@ -61,22 +116,11 @@ fn of_purchase(purchase: &Purchase, trainers: &Teachers, now: Timestamp) -> Resu
     let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
     let zone = schedule(purchase, allocation)?.zone;
     let student = &purchase.confirmation.student;
-    let conflict = |session: &caravan_domain::session::Standing| {
+    let against = |session: &Standing| {
         let (hours, trainer) = trainers.get(&session.state.trainer_id)?;
         let at = session.occurrence(&zone);
         let rule = contradiction(trainer, hours, &student.languages, &purchase.confirmation.course, &at)?;
-        Some(Conflict {
-            session_id: session_id(purchase.id, session.planned.ordinal),
-            purchase_id: purchase.id,
-            trainer_id: trainer.trainer_id.clone(),
-            student_id: student.id.clone(),
-            time_zone: student.time_zone.clone(),
-            starts_at: session.state.starts_at,
-            rule,
-        })
+        Some(conflict(purchase, session, rule))
     };
-    let to_come = |session: &&caravan_domain::session::Standing| {
-        session.state.status == SessionStatus::Scheduled && session.state.starts_at > now
-    };
-    Ok(sessions_of(purchase)?.iter().filter(to_come).filter_map(conflict).collect())
+    Ok(sessions_of(purchase)?.iter().filter(|session| is_to_come(session, now)).filter_map(against).collect())
 }

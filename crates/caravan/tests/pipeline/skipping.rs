@@ -1,5 +1,8 @@
 //! Dates without a lesson: company closures, and the allocated trainer's days off.
 
+use caravan::life::conflicts::{Conflict, conflicts_of, conflicts_with};
+use caravan_domain::trainer::Closure;
+use jiff::civil::date;
 use serde_json::{Value, json};
 
 use crate::house::House;
@@ -83,6 +86,11 @@ async fn days_off_that_come_later_move_nothing_and_are_listed_as_conflicts() {
     house.close(&[json!({ "from": "2026-12-17", "until": "2026-12-17", "name": "Late" })]).await;
     house.run().await;
     assert_eq!(house.dates("pay_1").await, before);
+    let late = Closure { from: date(2026, 12, 17), until: date(2026, 12, 17), name: "Late".to_owned() };
+    let told = |found: Vec<Conflict>| found.iter().map(|found| found.rule.name()).collect::<Vec<_>>();
+    assert_eq!(told(conflicts_with(&house.platform, &[late]).await.unwrap()), ["closure"]);
+    let theirs = conflicts_of(&house.platform, &["trn_1".to_owned()]).await.unwrap();
+    assert_eq!(told(theirs), ["time-off", "time-off"]);
     let conflicts = house.audited().await.conflicts;
     assert_eq!(conflicts.broken, 3, "{:#?}", conflicts.problems);
     house.nothing_is_left_over(&[]).await;
