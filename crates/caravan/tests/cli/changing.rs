@@ -126,3 +126,40 @@ fn a_plan_without_an_end_says_so_and_has_nothing_to_make_up_at() {
     assert!(place.run(&["stuck", "--json"]).json_lines().is_empty());
     place.run(&["audit"]).ok();
 }
+
+#[test]
+fn the_rest_of_a_plan_changes_hands_and_is_amended() {
+    let (place, _) = under_way();
+    let reassign = |more: &[&str]| place.run(&[&["purchases", "reassign", "pay_1", "--by", "ann"], more].concat());
+    assert!(reassign(&[]).failed(2).contains("--reason"));
+    let told = reassign(&["--instead-of", "trn_1", "--reason", "moves away"]).failed(1);
+    assert!(told.contains("nothing has changed") && told.contains("no other active trainer"), "{told}");
+    place.run(&["trainers", "import", &roster(&place, &["trn_2"])]).ok();
+    let told = reassign(&["--instead-of", "trn_1", "--reason", "moves away"]).ok();
+    assert!(told.contains("planned anew from session 1 on, with trn_2"), "{told}");
+    let again = reassign(&["--instead-of", "trn_1", "--reason", "moves away"]).ok();
+    assert!(again.contains("is so already; nothing has changed"), "{again}");
+
+    let amend = |file: &str| place.fed(file.as_bytes(), &["purchases", "amend", "pay_1", "-", "--reason", "paid more"]);
+    let told = amend(r#"{"plan": {"weeks": 3}}"#).failed(1);
+    assert!(told.contains("/plan/weeks: there is no such field"), "{told}");
+    let before = place.run(&["purchases", "list", "--json"]).json_lines()[0]["sessions_total"].as_u64().unwrap();
+    let more = format!("{{\"plan\": {{\"sessions\": {}}}}}", before + 2);
+    assert!(amend(&more).ok().contains("with trn_2"));
+    assert!(amend(&more).ok().contains("is so already"));
+    place.run(&["run", "--until-idle"]).ok();
+    let row = &place.run(&["purchases", "list", "--json"]).json_lines()[0];
+    assert_eq!((&row["trainer_id"], &row["sessions_total"]), (&json!("trn_2"), &json!(before + 2)));
+    let shown = place.run(&["purchases", "show", "pay_1"]).ok();
+    assert!(shown.contains("reassigned, by ann") && shown.contains("amended, by "), "{shown}");
+    place.run(&["audit"]).ok();
+}
+
+#[test]
+fn days_without_lessons_that_come_later_name_what_they_contradict() {
+    let (place, sessions) = under_way();
+    let date = sessions[0]["local_date"].as_str().unwrap();
+    let closure = format!("{{\"from\": \"{date}\", \"until\": \"{date}\", \"name\": \"Late\"}}\n");
+    let told = place.fed(closure.as_bytes(), &["closures", "import", "-"]).ok();
+    assert!(told.contains("1 session to come contradicts it") && told.contains(id(&sessions[0])), "{told}");
+}

@@ -14,10 +14,10 @@ use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
 
 static RAISE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
-        "seq, allocation_id, from_date, until_date, revision",
+        "seq, allocation_id, from_date, until_date, decided_on",
         "UPDATE purchases SET horizon = v.until_date, status = 'scheduled', revision = revision + 1
          FROM v WHERE purchases.seq = v.seq AND purchases.horizon IS v.from_date
-           AND purchases.status IN ('allocated', 'scheduled') AND purchases.revision = coalesce(v.revision, purchases.revision)
+           AND purchases.status IN ('allocated', 'scheduled') AND purchases.revision = coalesce(v.decided_on, purchases.revision)
            AND (SELECT a.id FROM allocations a
                 WHERE a.seq > v.seq << 16 AND a.seq < (v.seq + 1) << 16 AND a.status = 'active') = v.allocation_id",
     )
