@@ -82,7 +82,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
     Damage {
         what: "a plan that moved in began earlier",
         find: "SELECT a.id, s.id, p.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
-               JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal WHERE a.first_ordinal > 1",
+               JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal WHERE a.first_ordinal > 1 AND a.generation = 1",
         statements: &["UPDATE allocations SET first_ordinal = first_ordinal - 1 WHERE id = ?1"],
         breaks: &[Once, Occurrences, RollingWindow],
     },
@@ -90,7 +90,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
         what: "the first session of a plan that moved in is gone",
         find: "SELECT s.id, n.id, p.id FROM allocations a JOIN purchases p ON p.id = a.purchase_id
                JOIN sessions s ON s.purchase_id = p.id AND s.ordinal = a.first_ordinal
-               JOIN sessions n ON n.purchase_id = p.id AND n.ordinal = a.first_ordinal + 1 WHERE a.first_ordinal > 1",
+               JOIN sessions n ON n.purchase_id = p.id AND n.ordinal = a.first_ordinal + 1 WHERE a.first_ordinal > 1 AND a.generation = 1",
         statements: &["DELETE FROM sessions WHERE id = ?1"],
         breaks: &[Once, RollingWindow],
     },
