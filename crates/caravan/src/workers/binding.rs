@@ -33,22 +33,9 @@ pub fn bind(
     now: Timestamp,
     parent: Option<&str>,
 ) -> Result<(), WorkError> {
-    let id = ids::allocation_id(booking.purchase_id, bound.generation);
-    let confirmation = bound.confirmation;
-    let payload = TrainerAllocated {
-        purchase_id: booking.purchase_id,
-        allocation_id: id,
-        trainer_id: booking.trainer_id.clone(),
-        student_id: confirmation.student.id.clone(),
-        allocated_at: now,
-        start_date: booking.start_date,
-        slots: booking.slots.clone(),
-        time_zone: confirmation.student.time_zone.clone(),
-        plan: confirmation.plan.clone(),
-        metadata: confirmation.metadata.clone(),
-    };
-    let event_id = ids::event_id(id, "trainer-allocated");
-    outcome.events.push(Event::telling(&payload, event_id, now, SOURCE, parent).map_err(unwritable)?);
+    let payload = payload(bound, booking, now);
+    let id = payload.allocation_id;
+    outcome.events.push(allocated(&payload, now, parent)?);
     outcome.effects.allocations.push(NewAllocation {
         id,
         purchase_id: payload.purchase_id,
@@ -66,6 +53,32 @@ pub fn bind(
         ordered: None,
     });
     Ok(())
+}
+
+/// What is told of an allocation.
+pub(super) fn payload(bound: &Bound<'_>, booking: &Booking, now: Timestamp) -> TrainerAllocated {
+    let confirmation = bound.confirmation;
+    TrainerAllocated {
+        purchase_id: booking.purchase_id,
+        allocation_id: ids::allocation_id(booking.purchase_id, bound.generation),
+        trainer_id: booking.trainer_id.clone(),
+        student_id: confirmation.student.id.clone(),
+        allocated_at: now,
+        start_date: booking.start_date,
+        slots: booking.slots.clone(),
+        time_zone: confirmation.student.time_zone.clone(),
+        plan: confirmation.plan.clone(),
+        metadata: confirmation.metadata.clone(),
+    }
+}
+
+/// Tells of an allocation.
+///
+/// # Errors
+/// If it can't be written as JSON.
+pub(super) fn allocated(payload: &TrainerAllocated, now: Timestamp, parent: Option<&str>) -> Result<Event, WorkError> {
+    let event_id = ids::event_id(payload.allocation_id, "trainer-allocated");
+    Event::telling(payload, event_id, now, SOURCE, parent).map_err(unwritable)
 }
 
 pub(super) fn unwritable(error: serde_json::Error) -> WorkError {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use caravan_domain::allocation::{Booking, reserved_time, share_increment};
-use caravan_domain::event::{ChangedSession, Event, PurchaseChanged, TrainerAllocated, Window};
+use caravan_domain::event::{ChangedSession, Event, PurchaseChanged, Window};
 use caravan_domain::ids;
 use caravan_domain::plan::{Occurrence, Schedule};
 use caravan_domain::purchase::{Confirmation, Ordered};
@@ -13,7 +13,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::binding::unwritable;
+use super::binding::{self, Bound, unwritable};
 use super::changing::{self, Order, Trainers};
 use super::window;
 use crate::engine::worker::{Outcome, WorkError};
@@ -59,7 +59,10 @@ pub fn replan(outcome: &mut Outcome, anew: &Anew<'_>, order: &Order, trainers: &
     let (changes, told) = laid_out.changes(anew);
     let new = laid_out.new_sessions(anew);
 
-    outcome.events.push(allocated(anew, order, id)?);
+    let generation = purchase.generations + 1;
+    let bound = Bound { confirmation: anew.confirmation, generation, first_ordinal: anew.rest.first_ordinal };
+    let payload = binding::payload(&bound, anew.booking, order.at);
+    outcome.events.push(binding::allocated(&payload, order.at, None)?);
     if !told.is_empty() {
         outcome.events.push(changing::event(purchase, order, told)?);
     }
@@ -308,22 +311,4 @@ fn replanned(
         start_date: nothing_kept.then_some(booking.start_date),
         horizon,
     })
-}
-
-fn allocated(anew: &Anew<'_>, order: &Order, id: Uuid) -> Result<Event, WorkError> {
-    let Anew { purchase, booking, confirmation, .. } = *anew;
-    let payload = TrainerAllocated {
-        purchase_id: purchase.id,
-        allocation_id: id,
-        trainer_id: booking.trainer_id.clone(),
-        student_id: confirmation.student.id.clone(),
-        allocated_at: order.at,
-        start_date: booking.start_date,
-        slots: booking.slots.clone(),
-        time_zone: confirmation.student.time_zone.clone(),
-        plan: confirmation.plan.clone(),
-        metadata: confirmation.metadata.clone(),
-    };
-    let event_id = ids::event_id(id, "trainer-allocated");
-    Event::telling(&payload, event_id, order.at, super::binding::SOURCE, None).map_err(unwritable)
 }

@@ -5,27 +5,10 @@ use caravan::platform::transaction::{
 use caravan_domain::ids;
 use caravan_domain::purchase::Ordered;
 use caravan_domain::session::{SessionState, SessionStatus};
-use jiff::civil::{Date, date};
+use jiff::civil::date;
 
-use crate::world::{
-    World, allocation, allocations, effects, lesson, minutes_later, new_trainers, now, purchase, purchases, session,
-    waitlisting, window, windows,
-};
-
-/// The dates before it have sessions in the calendar: two of four.
-const HORIZON: Date = date(2026, 12, 15);
-
-async fn under_way(world: &World) -> NewAllocation {
-    let new = purchase("pay_1", "stu_1");
-    let reserved =
-        [1, 2, 3, 4].into_iter().flat_map(|ordinal| lesson(session(new.id, ordinal).starts_at, 60)).collect();
-    let made = allocation(&new, "trn_1", reserved);
-    world.commit(new_trainers(&["trn_1", "trn_2"])).await;
-    world.commit(purchases(vec![new])).await;
-    world.commit(allocations(vec![made.clone()])).await;
-    world.commit(windows(vec![window(&made, None, HORIZON, 1..=2)])).await;
-    made
-}
+use crate::session_changes::under_way;
+use crate::world::{World, effects, lesson, minutes_later, now, purchase, purchases, session, waitlisting};
 
 fn ordered(subject: &str, sessions: u16) -> Ordered {
     let mut ordered = purchase("pay_1", "stu_1").confirmation.ordered();

@@ -17,7 +17,7 @@ use crate::world::{
 const HORIZON: Date = date(2026, 12, 15);
 
 /// A purchase with `trn_1` of which two sessions are in the calendar; all of its time is reserved.
-async fn under_way(world: &World) -> NewAllocation {
+pub(crate) async fn under_way(world: &World) -> NewAllocation {
     let new = purchase("pay_1", "stu_1");
     let reserved =
         [1, 2, 3, 4].into_iter().flat_map(|ordinal| lesson(session(new.id, ordinal).starts_at, 60)).collect();

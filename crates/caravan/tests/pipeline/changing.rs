@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::house::House;
 use crate::sample::{payment, trainer};
 
-/// Available on these days from three to nine.
-fn on(trainer_id: &str, days: &[&str], more: Value) -> Value {
+/// One who is available on these days from three to nine.
+pub(crate) fn on(trainer_id: &str, days: &[&str], more: Value) -> Value {
     let ranges: Vec<Value> =
         days.iter().map(|day| json!({ "weekday": day, "from": "15:00", "until": "21:00" })).collect();
     let mut changes = json!({ "availability": ranges });

@@ -4,18 +4,12 @@
 use caravan::life::conflicts::conflicts_of;
 use caravan::life::leave::{Proposal, Remedy, Request, apply, propose};
 use caravan_domain::ids::purchase_id;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::house::House;
-use crate::sample::{payment, trainer};
+use crate::sample::payment;
 
-fn on(trainer_id: &str, days: &[&str], more: Value) -> Value {
-    let ranges: Vec<Value> =
-        days.iter().map(|day| json!({ "weekday": day, "from": "15:00", "until": "21:00" })).collect();
-    let mut changes = json!({ "availability": ranges });
-    changes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    trainer(trainer_id, changes)
-}
+use super::changing::on;
 
 fn away(from: &str, until: Option<&str>) -> Request {
     Request {

@@ -11,15 +11,9 @@ use caravan_domain::ids::{purchase_id, session_id};
 use serde_json::{Value, json};
 
 use crate::house::House;
-use crate::sample::{payment, trainer};
+use crate::sample::payment;
 
-fn on(trainer_id: &str, days: &[&str], more: Value) -> Value {
-    let ranges: Vec<Value> =
-        days.iter().map(|day| json!({ "weekday": day, "from": "15:00", "until": "21:00" })).collect();
-    let mut changes = json!({ "availability": ranges });
-    changes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    trainer(trainer_id, changes)
-}
+use super::changing::on;
 
 /// A plan of six lessons with trn_1, on Tuesdays and Thursdays at five in Kolkata; trn_2 comes on Thursdays and Fridays.
 async fn under_way() -> House {
