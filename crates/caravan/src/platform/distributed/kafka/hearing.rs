@@ -14,6 +14,9 @@ use crate::platform::PlatformError;
 /// How long a client is listened to when it had no answer: what it has to tell is there already.
 pub(super) const LISTEN: Duration = Duration::from_millis(50);
 
+/// How OpenSSL begins to tell where it failed.
+const OPENSSL: &str = ":SSL routines:";
+
 /// What was heard last, since somebody answered.
 #[derive(Clone, Default)]
 pub(super) struct Hearing(Arc<Mutex<Option<Heard>>>);
@@ -61,7 +64,8 @@ impl Hearing {
                     "Kafka refuses: check sasl.username, sasl.password and sasl.mechanism in kafka_properties ({reason})"
                 ))
             }
-            Code::SSL => PlatformError::Environment(format!(
+            // A handshake that fails is sometimes told as a connection that broke, with OpenSSL's own words.
+            code if code == Code::SSL || reason.contains(OPENSSL) => PlatformError::Environment(format!(
                 "no secure connection to Kafka: check the brokers' certificates, and ssl.ca.location in kafka_properties \
                  ({reason})"
             )),
@@ -128,6 +132,15 @@ mod tests {
         assert_eq!(told(&hearing, &other).1, platform_error(&other).to_string());
         hearing.answered();
         assert_eq!(told(&hearing, &SILENCE), (false, platform_error(&SILENCE).to_string()));
+    }
+
+    #[test]
+    fn a_broken_connection_that_openssl_broke_is_no_secure_one() {
+        let hearing = Hearing::default();
+        let reason = "sasl_ssl://127.0.0.1:9093/bootstrap: error:0A000086:SSL routines::certificate verify failed";
+        hearing.hear(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), reason);
+        let (broken, text) = told(&hearing, &SILENCE);
+        assert!(!broken && text.contains("ssl.ca.location") && text.contains("certificate verify failed"), "{text}");
     }
 
     #[test]
