@@ -52,7 +52,8 @@ pub struct Request {
     pub purchase_id: Uuid,
     /// What of it.
     pub wish: Wish,
-    /// The first date that is planned anew, in the student's zone; the first that can be without one.
+    /// The first date that is planned anew, in the student's zone. Without one it is the first that can be; the end of the
+    /// plan, where only its length changes.
     pub from: Option<Date>,
     /// Who asks.
     pub actor: String,
@@ -190,8 +191,16 @@ impl Desk {
         let name = &confirmation.student.time_zone;
         let zone = zone_named(name)
             .ok_or_else(|| ChangeError::Unreadable(format!("purchase {}: unknown zone {name:?}", purchase.id)))?;
-        let from = first_date(request.from, now, &zone, policy)?;
-        let rest = rest_of(sessions_of(purchase)?, &zone, from, now);
+        let sessions = sessions_of(purchase)?;
+        let only_length = request.from.is_none() && differs_in_length_alone(&purchase.confirmation, &confirmation);
+        let asked = if only_length { end_of(purchase, &confirmation, &sessions, &zone) } else { request.from };
+        let first = first_bookable_date(Date::MIN, now, &zone, policy.lead_days);
+        let from = match asked {
+            Some(from) if from < first && request.from.is_some() => return Err(ChangeError::TooEarly { from, first }),
+            Some(from) => from.max(first),
+            None => first,
+        };
+        let rest = rest_of(sessions, &zone, from, now);
         let (last_held, last) = extent(purchase, &confirmation, &rest, from)?;
         let teaches = purchase.allocation.as_ref().map(|allocation| allocation.trainer_id.clone());
         let (candidates, preferred) = match &request.wish {
@@ -305,16 +314,6 @@ impl Desk {
     }
 }
 
-/// The first date that is planned anew.
-fn first_date(asked: Option<Date>, now: Timestamp, zone: &TimeZone, policy: Policy) -> Result<Date, ChangeError> {
-    let first = first_bookable_date(Date::MIN, now, zone, policy.lead_days);
-    match asked {
-        Some(from) if from < first => Err(ChangeError::TooEarly { from, first }),
-        Some(from) => Ok(from),
-        None => Ok(first),
-    }
-}
-
 /// The last session that is to be held, and the last that there is: those that stand in the calendar already and are not to
 /// be held any more are called off.
 fn extent(
@@ -331,20 +330,40 @@ fn extent(
         session.changed || purchase.horizon.is_some_and(|horizon| session.planned.local_date < horizon)
     };
     let last_there = rest.sessions.iter().filter(is_there).map(|session| session.planned.ordinal).max().unwrap_or(0);
-    let last_held = match (confirmation.plan.sessions, purchase.confirmation.plan.sessions) {
+    let Some(last_held) = last_held(purchase, confirmation, last) else {
         // Without an end: reserved a year ahead, and no less than there is.
-        (None, _) => {
-            let last = last_there.max(kept + u32::from(confirmation.plan.reserved_sessions()));
-            return Ok((last, last));
-        }
-        (Some(now), None) => u32::from(now),
-        // With those that were added for others.
-        (Some(now), Some(before)) => (last + u32::from(now)).saturating_sub(u32::from(before)),
+        let last = last_there.max(kept + u32::from(confirmation.plan.reserved_sessions()));
+        return Ok((last, last));
     };
     if last_held <= kept {
         return Err(ChangeError::TooFew { asked: last_held, kept });
     }
     Ok((last_held, last_held.max(last_there)))
+}
+
+/// The last session that is to be held, where the plan has an end; `last` is the last that there is.
+fn last_held(purchase: &Purchase, confirmation: &Confirmation, last: u32) -> Option<u32> {
+    let now = u32::from(confirmation.plan.sessions?);
+    match purchase.confirmation.plan.sessions {
+        None => Some(now),
+        // With those that were added for others.
+        Some(before) => Some((last + now).saturating_sub(u32::from(before))),
+    }
+}
+
+/// Whether it becomes longer or shorter and is the same otherwise: then nothing has to move before its end.
+fn differs_in_length_alone(before: &Confirmation, after: &Confirmation) -> bool {
+    let mut as_long = before.clone();
+    as_long.plan.sessions = after.plan.sessions;
+    as_long == *after && before != after
+}
+
+/// The date of the last session that stands before and after its length is changed.
+fn end_of(purchase: &Purchase, confirmation: &Confirmation, sessions: &[Standing], zone: &TimeZone) -> Option<Date> {
+    let last = sessions.last()?.planned.ordinal;
+    let stays = last_held(purchase, confirmation, last).map_or(last, |held| held.min(last));
+    let session = sessions.iter().find(|session| session.planned.ordinal == stays)?;
+    Some(session.local_date(zone))
 }
 
 /// Those who teach the course in a language of the student's.

@@ -275,6 +275,25 @@ async fn the_rest_of_a_plan_becomes_longer_shorter_and_another_course() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_the_end_of_a_plan_moves_where_only_its_length_changes() {
+    let house = under_way().await;
+    done(&house, instead_of("trn_1"), Some("2026-12-15")).await;
+    house.run().await;
+    let before = calendar(&house).await;
+    let longer = done(&house, amended(&json!({ "plan": { "sessions": 8 } })), None).await;
+    assert!(matches!(longer, Done::Replanned { first_ordinal: 6, to_hold: 3, .. }), "{longer:?}");
+    house.run().await;
+    assert_eq!(calendar(&house).await[..6], before);
+    house.nothing_is_left_over(&[]).await;
+    let shorter = done(&house, amended(&json!({ "plan": { "sessions": 5 } })), None).await;
+    assert!(matches!(shorter, Done::Replanned { first_ordinal: 5, to_hold: 1, .. }), "{shorter:?}");
+    house.run().await;
+    assert_eq!(calendar(&house).await[..5], before[..5]);
+    house.nothing_is_left_over(&[]).await;
+    at_the_end(&house, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_that_waits_is_amended_and_looked_at_again() {
     let house = House::with(&[on("trn_1", &["tue", "thu"], json!({}))]).await;
     house.pay(&[payment("pay_1", json!({ "course": { "subject": "pyton", "level": "beginner" } }))]).await;

@@ -54,7 +54,7 @@ pub(crate) enum PurchasesCommand {
         caravan purchases amend pay_29QQoUBi66xm2f evenings.json --reason 'agreed by phone' --from 2027-01-11\n\n\
         The file is a JSON object with \"course\" or \"plan\", and in it the fields of a confirmation that are to be others than \
         they are; its bounds hold. Who teaches it goes on if they can, else somebody who fits. What was held, or stands before \
-        the date, stays as it is. Doing it again changes nothing.")]
+        the date, stays as it is; where only the number of sessions changes, only the end of the plan does. Doing it again changes nothing.")]
     Amend(PurchaseAmendArgs),
     /// Move in: take over plans that are under way elsewhere, all of a file or nothing
     #[command(after_help = "Examples:\n  \
