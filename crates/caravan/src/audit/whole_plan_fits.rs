@@ -36,7 +36,9 @@ fn every_lesson(booked: &Booked<'_>, tally: &mut Tally) {
     // And what people have changed is judged by the change.
     let changes = &booked.changes;
     let is_changed = |lesson: &Lesson| changes.latest.contains_key(&lesson.ordinal) || changes.by_other_clocks(lesson);
-    let judged = |lesson: &&Lesson| lesson.ordinal <= last_bought && !is_changed(lesson);
+    // What was called off with its purchase is not laid out again by whatever clocks.
+    let is_off = |lesson: &Lesson| booked.ending.is_some_and(|ending| !ending.keeps(lesson));
+    let judged = |lesson: &&Lesson| lesson.ordinal <= last_bought && !is_changed(lesson) && !is_off(lesson);
     for lesson in booked.lessons.iter().filter(judged) {
         tally.must(terms.available.hold_throughout(&terms.zone, lesson), id, || {
             format!(
