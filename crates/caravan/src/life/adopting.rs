@@ -230,7 +230,7 @@ impl Adopting {
         let purchase = NewPurchase { id, created_at: at, confirmation: confirmation.clone() };
         record(&mut self.outcome, purchase, None)
             .map_err(|error| WorkError::Failed(format!("line {line}: {error}")))?;
-        let bound = Bound { confirmation, generation: 1, first_ordinal: *first_ordinal };
+        let bound = Bound { confirmation, revision: None, generation: 1, first_ordinal: *first_ordinal };
         bind(&mut self.outcome, &bound, booking, at, None)?;
         if let Some(teacher) = self.trainers.get_mut(&booking.trainer_id) {
             teacher.calendar.reserve(&booking.reserved);

@@ -93,7 +93,12 @@ async fn decide(
     };
     let booking = judge_choice(&choice, policy, now).map_err(ChangeError::Against)?;
     let mut outcome = Outcome::default();
-    let bound = Bound { confirmation, generation: purchase.generations + 1, first_ordinal: 1 };
+    let bound = Bound {
+        confirmation,
+        revision: Some(purchase.revision),
+        generation: purchase.generations + 1,
+        first_ordinal: 1,
+    };
     bind(&mut outcome, &bound, &booking, now, None)?;
     outcome.effects.trainers.push(TrainerTouch {
         trainer_id: booking.trainer_id.clone(),

@@ -181,6 +181,8 @@ pub struct NewAllocation {
     pub student_id: String,
     /// Who teaches.
     pub trainer_id: String,
+    /// The purchase's revision that the decision was made on; `None` if any will do.
+    pub revision: Option<i64>,
     /// 1 for the first allocation of the purchase.
     pub generation: u32,
     /// The chosen weekly times.

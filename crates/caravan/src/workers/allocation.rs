@@ -207,7 +207,8 @@ impl AllocationWorker {
             match decision {
                 Decision::Allocated(booking) => {
                     let generation = purchase.generations + 1;
-                    let bound = Bound { confirmation: &purchase.confirmation, generation, first_ordinal: 1 };
+                    let revision = Some(purchase.revision);
+                    let bound = Bound { confirmation: &purchase.confirmation, revision, generation, first_ordinal: 1 };
                     bind(outcome, &bound, &booking, now, parent)?;
                     self.pending.push(booking);
                 }

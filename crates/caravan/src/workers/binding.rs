@@ -16,6 +16,8 @@ pub(super) const SOURCE: &str = "/caravan/allocation";
 pub struct Bound<'a> {
     /// What was bought.
     pub confirmation: &'a Confirmation,
+    /// The purchase's revision that was looked at; `None` if it is recorded with the booking.
+    pub revision: Option<i64>,
     /// 1 for the first allocation of the purchase.
     pub generation: u32,
     /// The ordinal of its first session: 1, unless others were held before it.
@@ -41,6 +43,7 @@ pub fn bind(
         purchase_id: payload.purchase_id,
         student_id: payload.student_id,
         trainer_id: payload.trainer_id,
+        revision: bound.revision,
         generation: bound.generation,
         slots: payload.slots,
         first_ordinal: bound.first_ordinal,

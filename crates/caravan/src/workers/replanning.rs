@@ -60,7 +60,8 @@ pub fn replan(outcome: &mut Outcome, anew: &Anew<'_>, order: &Order, trainers: &
     let new = laid_out.new_sessions(anew);
 
     let generation = purchase.generations + 1;
-    let bound = Bound { confirmation: anew.confirmation, generation, first_ordinal: anew.rest.first_ordinal };
+    let revision = Some(purchase.revision);
+    let bound = Bound { confirmation: anew.confirmation, revision, generation, first_ordinal: anew.rest.first_ordinal };
     let payload = binding::payload(&bound, anew.booking, order.at);
     outcome.events.push(binding::allocated(&payload, order.at, None)?);
     if !told.is_empty() {
@@ -292,6 +293,7 @@ fn replanned(
         purchase_id: purchase.id,
         student_id: purchase.confirmation.student.id.clone(),
         trainer_id: booking.trainer_id.clone(),
+        revision: None,
         generation: purchase.generations + 1,
         slots: booking.slots.clone(),
         first_ordinal: rest.first_ordinal,

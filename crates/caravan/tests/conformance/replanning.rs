@@ -8,7 +8,10 @@ use caravan_domain::session::{SessionState, SessionStatus};
 use jiff::civil::date;
 
 use crate::session_changes::under_way;
-use crate::world::{World, effects, lesson, minutes_later, now, purchase, purchases, session, waitlisting};
+use crate::world::{
+    World, allocation, allocations, effects, lesson, minutes_later, new_trainers, now, purchase, purchases, session,
+    waitlisting,
+};
 
 fn ordered(subject: &str, sessions: u16) -> Ordered {
     let mut ordered = purchase("pay_1", "stu_1").confirmation.ordered();
@@ -154,4 +157,11 @@ pub(crate) async fn a_purchase_that_waits_is_amended_once_and_keeps_what_was_rep
     );
     let changes = world.here.store.changes_of(new.id).await.unwrap();
     assert_eq!((changes[0].kind.as_str(), changes[0].actor.as_str()), ("amended", "ann"));
+    // Whoever has decided for it as it was before looks again.
+    world.commit(new_trainers(&["trn_1"])).await;
+    let mut decided = allocation(&new, "trn_1", Vec::new());
+    decided.revision = Some(revision);
+    world.conflict(allocations(vec![decided.clone()])).await;
+    decided.revision = Some(revision + 1);
+    world.commit(allocations(vec![decided])).await;
 }

@@ -123,6 +123,7 @@ pub(crate) fn allocation(purchase: &NewPurchase, trainer_id: &str, reserved: Vec
         purchase_id: purchase.id,
         student_id: purchase.confirmation.student.id.clone(),
         trainer_id: trainer_id.to_owned(),
+        revision: None,
         generation: 1,
         slots: vec![slot()],
         first_ordinal: 1,

@@ -13,10 +13,11 @@ use crate::platform::transaction::{CommitError, NewAllocation, Replanned};
 
 static ALLOCATED: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
-        "seq, start_date, generation",
+        "seq, start_date, generation, decided_on",
         "UPDATE purchases SET status = 'allocated', start_date = v.start_date, generations = v.generation,
                               revision = revision + 1
-         FROM v WHERE purchases.seq = v.seq AND purchases.status IN ('created', 'waitlisted')",
+         FROM v WHERE purchases.seq = v.seq AND purchases.status IN ('created', 'waitlisted')
+           AND purchases.revision = coalesce(v.decided_on, purchases.revision)",
     )
 });
 static BIND: LazyLock<Bulk> = LazyLock::new(|| {
@@ -79,7 +80,11 @@ pub(super) async fn bind(connection: &mut SqliteConnection, allocations: &[NewAl
         allocations.iter().filter_map(|allocation| Some((*places.get(&allocation.purchase_id)?, allocation))).collect();
     let allocated = ALLOCATED
         .run(connection, &placed, |query, (place, allocation)| {
-            query.bind(*place).bind(allocation.start_date.to_string()).bind(allocation.generation)
+            query
+                .bind(*place)
+                .bind(allocation.start_date.to_string())
+                .bind(allocation.generation)
+                .bind(allocation.revision)
         })
         .await
         .map_err(commit_error)?;

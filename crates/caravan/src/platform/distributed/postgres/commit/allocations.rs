@@ -12,13 +12,13 @@ use crate::platform::transaction::{CommitError, NewAllocation, Replanned};
 pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAllocation]) -> Result<(), CommitError> {
     const ALLOCATED: &str = "
         WITH locked AS MATERIALIZED (
-                 SELECT p.seq, p.status, v.start_date, v.generation
-                 FROM UNNEST($1::uuid[], $2::text[], $3::bigint[]) AS v (id, start_date, generation)
+                 SELECT p.seq, p.status, v.start_date, v.generation, p.revision = coalesce(v.revision, p.revision) AS as_read
+                 FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS v (id, start_date, generation, revision)
                  JOIN purchases p ON p.id = v.id ORDER BY p.seq FOR UPDATE OF p),
              gone AS (DELETE FROM waitlist WHERE purchase_id = ANY($1))
         UPDATE purchases p SET status = 'allocated', start_date = l.start_date::date, generations = l.generation,
                                revision = p.revision + 1
-        FROM locked l WHERE p.seq = l.seq AND l.status IN ('created', 'waitlisted')";
+        FROM locked l WHERE p.seq = l.seq AND l.as_read AND l.status IN ('created', 'waitlisted')";
     if allocations.is_empty() {
         return Ok(());
     }
@@ -26,7 +26,8 @@ pub(super) async fn bind(connection: &mut PgConnection, allocations: &[NewAlloca
     let query = sqlx::query(ALLOCATED)
         .bind(&ids)
         .bind(column(allocations, |allocation| allocation.start_date.to_string()))
-        .bind(column(allocations, |allocation| i64::from(allocation.generation)));
+        .bind(column(allocations, |allocation| i64::from(allocation.generation)))
+        .bind(column(allocations, |allocation| allocation.revision));
     let allocated = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
     if allocated != count(allocations) {
         return Err(purchases::not_as_decided(connection, &ids, PurchaseStatus::Allocated).await?);

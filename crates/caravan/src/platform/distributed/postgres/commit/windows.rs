@@ -16,7 +16,8 @@ type Placed<'a> = (i64, &'a WindowExtension);
 pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExtension]) -> Result<(), CommitError> {
     const RAISE: &str = "
         WITH locked AS MATERIALIZED (
-            SELECT p.seq, p.status, p.horizon, p.revision IS NOT DISTINCT FROM coalesce(v.revision, p.revision) AS as_read, v.allocation_id, v.from_date::date, v.until_date::date
+            SELECT p.seq, p.status, p.horizon, p.revision = coalesce(v.revision, p.revision) AS as_read, v.allocation_id,
+                   v.from_date::date, v.until_date::date
             FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bigint[])
                  AS v (seq, allocation_id, from_date, until_date, revision)
             JOIN purchases p ON p.seq = v.seq ORDER BY p.seq FOR UPDATE OF p)
