@@ -23,8 +23,6 @@ use crate::workers::window::schedule;
 
 /// Plans laid out at once.
 const PAGE: usize = 500;
-/// Where plans are that are under way.
-const UNDER_WAY: [PurchaseStatus; 2] = [PurchaseStatus::Allocated, PurchaseStatus::Scheduled];
 
 /// Why nothing may be done with this data yet.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +211,7 @@ pub(crate) struct Plans<'a> {
 
 impl<'a> Plans<'a> {
     pub(crate) fn new(platform: &'a Platform) -> Self {
-        let mut statuses = UNDER_WAY.iter();
+        let mut statuses = PurchaseStatus::UNDER_WAY.iter();
         let status = statuses.next().copied();
         Self { platform, now: platform.clock.now(), statuses, status, after: None }
     }

@@ -60,7 +60,7 @@ pub fn called_off(sessions: impl IntoIterator<Item = Standing>, zone: &TimeZone,
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use jiff::SignedDuration;
     use jiff::civil::date;
 
@@ -68,7 +68,7 @@ mod tests {
     use crate::session::{Changed, SessionState, SessionStatus, standing};
 
     /// A lesson of an hour each day at 12:00 UTC from 1 December on.
-    fn lessons() -> impl Iterator<Item = Occurrence> {
+    pub(crate) fn lessons() -> impl Iterator<Item = Occurrence> {
         let first: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
         (1..=5).map(move |ordinal| {
             let starts_at = first + SignedDuration::from_hours(24 * (i64::from(ordinal) - 1));

@@ -37,6 +37,9 @@ impl PurchaseStatus {
     pub const ALL: [Self; 6] =
         [Self::Created, Self::Waitlisted, Self::Allocated, Self::Scheduled, Self::Completed, Self::Cancelled];
 
+    /// Where a purchase stands whose plan is reserved and not over.
+    pub const UNDER_WAY: [Self; 2] = [Self::Allocated, Self::Scheduled];
+
     /// The status as it stands in tables and JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -54,22 +54,11 @@ pub fn suits(trainer: &Trainer, confirmation: &Confirmation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use jiff::civil::date;
 
     use super::*;
-    use crate::plan::Occurrence;
+    use crate::cancellation::tests::lessons;
     use crate::session::{Changed, SessionState, standing};
-
-    /// A lesson of an hour each day at 12:00 UTC from 1 December on.
-    fn lessons() -> impl Iterator<Item = Occurrence> {
-        let first: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
-        (1..=5).map(move |ordinal| {
-            let starts_at = first + SignedDuration::from_hours(24 * (i64::from(ordinal) - 1));
-            let local_date = date(2026, 12, ordinal as i8);
-            Occurrence { ordinal, local_date, starts_at, ends_at: starts_at + SignedDuration::from_hours(1) }
-        })
-    }
 
     fn first_of(changed: &Changed, from: Date, now: &str) -> u32 {
         let sessions = standing(lessons(), "trn_1", changed).collect();

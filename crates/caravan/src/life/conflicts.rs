@@ -64,7 +64,7 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
 pub async fn conflicts_with(platform: &Platform, closures: &[Closure]) -> Result<Vec<Conflict>, ChangeError> {
     let now = platform.clock.now();
     let mut found = Vec::new();
-    for status in [PurchaseStatus::Allocated, PurchaseStatus::Scheduled] {
+    for status in PurchaseStatus::UNDER_WAY {
         let filter = PurchaseFilter { status: Some(status), ..PurchaseFilter::default() };
         let mut after = None;
         loop {

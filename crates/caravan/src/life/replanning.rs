@@ -116,7 +116,7 @@ async fn decide(
         at: now,
     };
     let waits = matches!(purchase.status, PurchaseStatus::Created | PurchaseStatus::Waitlisted);
-    if !waits && !matches!(purchase.status, PurchaseStatus::Allocated | PurchaseStatus::Scheduled) {
+    if !waits && !PurchaseStatus::UNDER_WAY.contains(&purchase.status) {
         return Err(ChangeError::NotUnderWay(purchase.id, purchase.status));
     }
     let confirmation = match &request.wish {

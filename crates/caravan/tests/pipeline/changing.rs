@@ -57,7 +57,7 @@ async fn refused(house: &House, ordinal: u32, act: Act, overrides: &[SessionRule
 }
 
 /// The sessions in the order of their ordinals, such as `1 12-01 17:00 trn_1 scheduled`.
-async fn calendar(house: &House) -> Vec<String> {
+pub(crate) async fn calendar(house: &House) -> Vec<String> {
     let mut sessions = house.sessions("pay_1").await;
     sessions.sort_by_key(|session| session.ordinal);
     let zone = caravan_domain::plan::zone_named("Asia/Kolkata").unwrap();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::house::House;
 use crate::sample::payment;
 
-use super::changing::on;
+use super::changing::{calendar, on};
 
 /// A plan of six lessons with trn_1, on Tuesdays and Thursdays at five in Kolkata; trn_2 comes on Thursdays and Fridays.
 async fn under_way() -> House {
@@ -52,18 +52,6 @@ async fn done(house: &House, wish: Wish, from: Option<&str>) -> Done {
 
 async fn refused(house: &House, wish: Wish, from: Option<&str>) -> ChangeError {
     replan(&house.platform, &asked(wish, from), Policy::default()).await.unwrap_err()
-}
-
-/// The sessions in the order of their ordinals, such as `1 12-01 17:00 trn_1 scheduled`.
-async fn calendar(house: &House) -> Vec<String> {
-    let mut sessions = house.sessions("pay_1").await;
-    sessions.sort_by_key(|session| session.ordinal);
-    let zone = caravan_domain::plan::zone_named("Asia/Kolkata").unwrap();
-    let line = |session: &caravan::platform::rows::Session| {
-        let starts = session.starts_at.to_zoned(zone.clone()).strftime("%m-%d %H:%M").to_string();
-        format!("{} {starts} {} {}", session.ordinal, session.trainer_id, session.status)
-    };
-    sessions.iter().map(line).collect()
 }
 
 async fn at_the_end(house: &House, held: usize) {
