@@ -404,12 +404,21 @@ pub struct SessionChange {
     pub planned_starts_at: Timestamp,
     /// Whether it is in the calendar already.
     pub in_calendar: bool,
-    /// Whether it stands where the plan has it, and goes where the plan goes from now on.
-    pub as_planned: bool,
     /// The trainer as they were judged for it, as JSON, if they were.
     pub terms: Option<String>,
-    /// Whether it stands so whatever the plan says from now on. One that only follows its plan leaves no change of its own.
-    pub stands: bool,
+    /// What is kept of it.
+    pub trace: Trace,
+}
+
+/// What is kept of a session that was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It stands so whatever the plan says from now on.
+    Stands,
+    /// It goes where the plan goes from now on: what was kept of it before counts no more.
+    Replanned,
+    /// It only follows its plan: nothing is kept.
+    Nothing,
 }
 
 /// A plan gets more sessions at its end.

@@ -13,7 +13,7 @@ use super::window;
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Allocation, Purchase};
 use crate::platform::transaction::{
-    LoadShift, NewSession, Party, PartyTime, PlanExtension, SessionChange, SessionsChange,
+    LoadShift, NewSession, Party, PartyTime, PlanExtension, SessionChange, SessionsChange, Trace,
 };
 
 const SOURCE: &str = "/caravan/sessions";
@@ -204,7 +204,7 @@ impl Changing<'_> {
         let in_calendar = self.is_in_calendar(&is);
         self.note(before.unwrap_or_else(|| is.state.clone()), &is, in_calendar, None)?;
         if let Some(change) = self.changes.last_mut() {
-            change.stands = remark != Remark::Follows;
+            change.trace = if remark == Remark::Follows { Trace::Nothing } else { Trace::Stands };
         }
         Ok(())
     }
@@ -254,9 +254,8 @@ impl Changing<'_> {
             after: after.state.clone(),
             planned_starts_at: after.planned.starts_at,
             in_calendar,
-            as_planned: false,
             terms: terms.map_err(|error| WorkError::Failed(error.to_string()))?,
-            stands: true,
+            trace: Trace::Stands,
         });
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Allocation, Purchase};
 use crate::platform::transaction::{
     ChangedSession as Differs, LoadShift, NewAllocation, NewSession, Party, PartyTime, Replanned, SessionChange,
-    SessionsChange,
+    SessionsChange, Trace,
 };
 
 const SOURCE: &str = "/caravan/purchases";
@@ -186,9 +186,8 @@ impl LaidOut {
                 local_date: at.local_date,
                 planned_starts_at: at.starts_at,
                 in_calendar,
-                as_planned: !off,
                 terms: None,
-                stands: true,
+                trace: if off { Trace::Stands } else { Trace::Replanned },
             });
         }
         (changes, told)

@@ -1,5 +1,5 @@
 use caravan::platform::transaction::{
-    Amendment, Effects, NewAllocation, NewSession, Party, PartyTime, Replanned, SessionChange, SessionsChange,
+    Amendment, Effects, NewAllocation, NewSession, Party, PartyTime, Replanned, SessionChange, SessionsChange, Trace,
     Transaction,
 };
 use caravan_domain::ids;
@@ -56,8 +56,7 @@ fn replanned(made: &NewAllocation, revision: i64) -> SessionsChange {
             local_date: second.local_date,
             planned_starts_at: minutes_later(second.starts_at, 60),
             in_calendar: true,
-            as_planned: true,
-            stands: true,
+            trace: Trace::Replanned,
             terms: None,
         }],
         extended: None,

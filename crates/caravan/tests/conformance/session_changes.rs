@@ -1,7 +1,7 @@
 use caravan::platform::rows::SessionFilter;
 use caravan::platform::transaction::{
     Effects, LoadShift, NewAllocation, NewSession, Party, PartyTime, PlanExtension, SessionChange, SessionsChange,
-    Transaction,
+    Trace, Transaction,
 };
 use caravan_domain::allocation::ReservedTime;
 use caravan_domain::session::{SessionRule, SessionState, SessionStatus};
@@ -43,14 +43,13 @@ fn change(made: &NewAllocation, revision: i64) -> SessionsChange {
         ..state(&second, "trn_2")
     };
     let one = |session: &NewSession, after: SessionState, in_calendar| SessionChange {
-        stands: true,
+        trace: Trace::Stands,
         ordinal: session.ordinal,
         before: state(session, "trn_1"),
         after,
         local_date: session.local_date,
         planned_starts_at: session.starts_at,
         in_calendar,
-        as_planned: false,
         terms: None,
     };
     let off = SessionState { status: SessionStatus::Cancelled, ..state(&third, "trn_1") };
@@ -143,7 +142,7 @@ pub(crate) async fn what_only_follows_its_plan_is_in_the_calendar_and_no_change_
     let revision = world.purchase(made.purchase_id).await.revision;
     let mut follows = change(&made, revision);
     for session in &mut follows.sessions {
-        (session.stands, session.planned_starts_at) = (false, session.after.starts_at);
+        (session.trace, session.planned_starts_at) = (Trace::Nothing, session.after.starts_at);
     }
     world.commit(changing(follows, 1)).await;
     assert_eq!(calendar(world, &made).await, ["1 trn_1 scheduled", "2 trn_2 scheduled"]);

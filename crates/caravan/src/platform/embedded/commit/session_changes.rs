@@ -8,7 +8,7 @@ use super::{allocations, completion, count, windows};
 use crate::platform::embedded::bulk::{Bulk, json_list};
 use crate::platform::embedded::rows::{PLACE_BITS, instant, json, second};
 use crate::platform::embedded::sqlite::commit_error;
-use crate::platform::transaction::{CommitError, PlanExtension, SessionChange, SessionsChange};
+use crate::platform::transaction::{CommitError, PlanExtension, SessionChange, SessionsChange, Trace};
 
 static NOTE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
@@ -82,7 +82,8 @@ async fn note(connection: &mut SqliteConnection, change: &SessionsChange, place:
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
-    let standing: Vec<&SessionChange> = change.sessions.iter().filter(|session| session.stands).collect();
+    let standing: Vec<&SessionChange> =
+        change.sessions.iter().filter(|session| session.trace != Trace::Nothing).collect();
     NOTE.run(connection, &standing, |query, session| {
         let SessionChange { ordinal, before, after, terms, .. } = session;
         query
@@ -97,7 +98,7 @@ async fn note(connection: &mut SqliteConnection, change: &SessionsChange, place:
             .bind(second(after.ends_at))
             .bind(after.status.name())
             .bind(terms.clone())
-            .bind(i64::from(session.as_planned))
+            .bind(i64::from(session.trace == Trace::Replanned))
     })
     .await
     .map_err(commit_error)?;

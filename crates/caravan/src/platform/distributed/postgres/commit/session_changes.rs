@@ -6,7 +6,7 @@ use super::{allocations, column, completion, count, windows};
 use crate::platform::columns::{instant, json, second};
 use crate::platform::distributed::PLACE_BITS;
 use crate::platform::distributed::postgres::errors::commit_error;
-use crate::platform::transaction::{CommitError, PlanExtension, SessionChange, SessionsChange};
+use crate::platform::transaction::{CommitError, PlanExtension, SessionChange, SessionsChange, Trace};
 
 /// Changes sessions of a purchase that is still at the revision it was decided on.
 pub(super) async fn change(connection: &mut PgConnection, change: &SessionsChange) -> Result<(), CommitError> {
@@ -68,7 +68,8 @@ async fn note(connection: &mut PgConnection, change: &SessionsChange, place: i64
         .execute(&mut *connection)
         .await
         .map_err(commit_error)?;
-    let sessions: Vec<&SessionChange> = change.sessions.iter().filter(|session| session.stands).collect();
+    let sessions: Vec<&SessionChange> =
+        change.sessions.iter().filter(|session| session.trace != Trace::Nothing).collect();
     let sessions = sessions.as_slice();
     sqlx::query(SESSIONS)
         .bind(column(sessions, |session| place << PLACE_BITS | i64::from(session.ordinal)))
@@ -82,7 +83,7 @@ async fn note(connection: &mut PgConnection, change: &SessionsChange, place: i64
         .bind(column(sessions, |session| second(session.after.ends_at)))
         .bind(column(sessions, |session| session.after.status.name()))
         .bind(column(sessions, |session| session.terms.as_deref()))
-        .bind(column(sessions, |session| i64::from(session.as_planned)))
+        .bind(column(sessions, |session| i64::from(session.trace == Trace::Replanned)))
         .execute(connection)
         .await
         .map_err(commit_error)?;
