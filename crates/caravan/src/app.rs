@@ -10,13 +10,16 @@ use tracing::{info, warn};
 
 use crate::config::Settings;
 use crate::engine::Stop;
+use crate::platform::cache::NoCache;
 use crate::platform::clock::SystemClock;
 use crate::platform::distributed::{self, Distributed, DistributedOptions};
 use crate::platform::embedded::{BackupError, Embedded, LockError, OpenError, OpenOptions};
 use crate::platform::evidence::Evidence;
 use crate::platform::floor::Floor;
+use crate::platform::installation::Installation;
 use crate::platform::rows::SchemaVersion;
 use crate::platform::{Platform, PlatformError};
+use crate::traces;
 use crate::workers::WorkerKind;
 
 mod claim;
@@ -32,9 +35,9 @@ const CLOSE_MAX: Duration = Duration::from_millis(900);
 /// Where everything is.
 enum Topology {
     /// In one directory of this machine.
-    Embedded(Box<Embedded>, OpenOptions),
+    Embedded(Arc<Embedded>, OpenOptions),
     /// In PostgreSQL, Kafka and Redis.
-    Distributed(Box<Distributed>),
+    Distributed(Arc<Distributed>),
 }
 
 /// An installation that is open.
@@ -145,13 +148,13 @@ impl App {
     async fn embedded(options: OpenOptions, settings: &Settings) -> Result<Self, AppError> {
         let embedded = Embedded::open(options.clone()).await?;
         let platform = embedded.platform(Arc::new(SystemClock));
-        Ok(Self::of(platform, Topology::Embedded(Box::new(embedded), options), settings))
+        Ok(Self::of(platform, Topology::Embedded(Arc::new(embedded), options), settings))
     }
 
     async fn distributed(options: DistributedOptions, settings: &Settings) -> Result<Self, AppError> {
         let distributed = Distributed::open(options).await?;
         let platform = distributed.platform(Arc::new(SystemClock));
-        Ok(Self::of(platform, Topology::Distributed(Box::new(distributed)), settings))
+        Ok(Self::of(platform, Topology::Distributed(Arc::new(distributed)), settings))
     }
 
     fn of(platform: Platform, topology: Topology, settings: &Settings) -> Self {
@@ -165,6 +168,17 @@ impl App {
         match &self.topology {
             Topology::Embedded(embedded, _) => embedded.close().await,
             Topology::Distributed(distributed) => distributed.close().await,
+        }
+    }
+
+    /// The platform, as a process that runs these workers may use it: where answers are cached in the process itself, it
+    /// only keeps them if it is told what is outdated.
+    pub fn platform_for(&self, workers: &[WorkerKind]) -> Platform {
+        match &self.topology {
+            Topology::Embedded(..) if !workers.contains(&WorkerKind::Cache) => {
+                Platform { cache: Arc::new(NoCache), ..self.platform.clone() }
+            }
+            _ => self.platform.clone(),
         }
     }
 
@@ -197,31 +211,27 @@ impl App {
         }
     }
 
+    /// What is beneath the platform.
+    pub fn installation(&self) -> Arc<dyn Installation> {
+        match &self.topology {
+            Topology::Embedded(embedded, _) => embedded.clone(),
+            Topology::Distributed(distributed) => distributed.clone(),
+        }
+    }
+
     /// The version of the database's schema, and the one this program needs.
     pub async fn schema_version(&self) -> Result<SchemaVersion, PlatformError> {
-        match &self.topology {
-            Topology::Embedded(embedded, _) => embedded.schema_version().await,
-            Topology::Distributed(distributed) => distributed.schema_version().await,
-        }
+        self.installation().schema_version().await
     }
 
     /// What holds the data, with its version.
     pub async fn store_version(&self) -> Result<String, PlatformError> {
-        match &self.topology {
-            Topology::Embedded(..) => {
-                let version = libsqlite3_sys::SQLITE_VERSION.to_str().unwrap_or("of unknown version");
-                Ok(format!("SQLite {version}"))
-            }
-            Topology::Distributed(distributed) => distributed.store_version().await,
-        }
+        self.installation().store_version().await
     }
 
     /// A snapshot of everything, for an audit.
     pub async fn evidence(&self) -> Result<Box<dyn Evidence>, PlatformError> {
-        match &self.topology {
-            Topology::Embedded(embedded, _) => Ok(Box::new(embedded.evidence().await?)),
-            Topology::Distributed(distributed) => distributed.evidence().await,
-        }
+        self.installation().snapshot().await
     }
 
     /// What writes once more, into an installation that is empty, what a run writes here.
@@ -238,10 +248,7 @@ impl App {
 
     /// The topology's name.
     pub fn topology_name(&self) -> &'static str {
-        match &self.topology {
-            Topology::Embedded(..) => "embedded",
-            Topology::Distributed(_) => "distributed",
-        }
+        self.installation().topology()
     }
 
     /// Frees what a process that ran workers before may have left held when it died.
@@ -273,6 +280,13 @@ impl Drop for App {
             let _the_next_start_tidies_up = tokio::task::block_in_place(|| runtime.block_on(closing));
         }
     }
+}
+
+/// How traces of an installation with these settings are exported; `None` if they are not.
+pub fn traces(settings: &Settings) -> Option<traces::Options> {
+    let endpoint = traces::Endpoint::read(&settings.otlp_endpoint).ok().flatten()?;
+    let system = if settings.names_services() { "kafka" } else { "caravan" };
+    Some(traces::Options { endpoint, system, namespace: settings.namespace().map(str::to_owned) })
 }
 
 /// Where an installation with these settings is, in words.

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use caravan_domain::plan::zone_named;
 use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
@@ -14,8 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Policy;
 use crate::engine::cron::Schedule;
+use crate::http;
+use crate::http::signatures::Secret;
 use crate::platform::distributed::GroupProtocol;
 use crate::platform::log::FetchLimit;
+use crate::traces::Endpoint;
+use crate::workers::WorkerKind;
 
 /// The one file of defaults, commented; `caravan doctor` and the documentation point at it.
 pub const DEFAULTS: &str = include_str!("caravan.default.toml");
@@ -36,8 +41,10 @@ const NAMESPACE_RESERVED: &str = "caravan";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One readable line each.
+    /// [`Pretty`](Self::Pretty) on a terminal, [`Json`](Self::Json) otherwise.
     #[default]
+    Auto,
+    /// One readable line each.
     Pretty,
     /// One JSON object each.
     Json,
@@ -68,12 +75,18 @@ pub struct Settings {
     pub full_refund_cancels: bool,
     pub cron: String,
     pub listen: String,
+    pub public_url: String,
+    pub time_zone: String,
+    pub requests_per_minute_max: u32,
+    pub stripe_webhook_secrets: String,
+    pub razorpay_webhook_secrets: String,
     pub log_format: LogFormat,
     pub log: String,
+    pub otlp_endpoint: String,
 }
 
 /// The keys of [`Settings`], in the order of the defaults file.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 29] = [
     "data",
     "namespace",
     "postgres_url",
@@ -95,13 +108,37 @@ pub const KEYS: [&str; 23] = [
     "full_refund_cancels",
     "cron",
     "listen",
+    "public_url",
+    "time_zone",
+    "requests_per_minute_max",
+    "stripe_webhook_secrets",
+    "razorpay_webhook_secrets",
     "log_format",
     "log",
+    "otlp_endpoint",
 ];
 
 /// Keys whose text is taken as it is, even if it looks like a number or a list.
-const TEXT_KEYS: [&str; 9] =
-    ["data", "namespace", "postgres_url", "kafka_brokers", "redis_url", "kafka_properties", "cron", "listen", "log"];
+const TEXT_KEYS: [&str; 14] = [
+    "data",
+    "namespace",
+    "postgres_url",
+    "kafka_brokers",
+    "redis_url",
+    "kafka_properties",
+    "cron",
+    "listen",
+    "public_url",
+    "time_zone",
+    "stripe_webhook_secrets",
+    "razorpay_webhook_secrets",
+    "log",
+    "otlp_endpoint",
+];
+/// Keys whose values nobody is to see.
+const SECRET_KEYS: [&str; 2] = ["stripe_webhook_secrets", "razorpay_webhook_secrets"];
+/// What `listen` is where nothing is served.
+const LISTEN_OFF: &str = "off";
 
 /// A number's bounds, both inclusive.
 struct Bounds {
@@ -115,7 +152,7 @@ const fn bounds(key: &'static str, value: fn(&Settings) -> u64, min: u64, max: u
     Bounds { key, value, min, max }
 }
 
-const BOUNDS: [Bounds; 11] = [
+const BOUNDS: [Bounds; 12] = [
     bounds("kafka_replication_factor", |s| s.kafka_replication_factor.into(), 0, 100),
     bounds("partitions", |s| s.partitions.into(), 1, 1_000),
     bounds("log_retention_hours", |s| s.log_retention_hours.into(), 1, 24 * 366 * 10),
@@ -127,6 +164,7 @@ const BOUNDS: [Bounds; 11] = [
     bounds("window_days", |s| s.window_days.into(), 1, 730),
     bounds("lead_days", |s| s.lead_days.into(), 0, 365),
     bounds("max_skipped", |s| s.max_skipped.into(), 0, 500),
+    bounds("requests_per_minute_max", |s| s.requests_per_minute_max.into(), 0, 100_000_000),
 ];
 
 /// What the command line sets; what it doesn't is left to the environment, file and defaults.
@@ -391,8 +429,20 @@ fn validate(loaded: &Loaded) -> Result<(), ConfigError> {
     if let Err(problem) = Schedule::parse(&settings.cron) {
         return wrong("cron", problem);
     }
+    if !settings.public_url.is_empty()
+        && !["http://", "https://"].iter().any(|scheme| settings.public_url.starts_with(scheme))
+    {
+        return wrong("public_url", "must begin with http:// or https://".to_owned());
+    }
+    if !settings.time_zone.is_empty() && zone_named(&settings.time_zone).is_none() {
+        let problem = format!("must be the IANA name of a zone, such as Asia/Kolkata, is {:?}", settings.time_zone);
+        return wrong("time_zone", problem);
+    }
     if let Err(problem) = parse_properties(&settings.kafka_properties) {
         return wrong("kafka_properties", problem);
+    }
+    if let Err(problem) = Endpoint::read(&settings.otlp_endpoint) {
+        return wrong("otlp_endpoint", problem);
     }
     check_services(settings)
 }
@@ -472,6 +522,24 @@ impl Settings {
         }
     }
 
+    /// Where HTTP is served, if anywhere.
+    pub fn listen(&self) -> Option<&str> {
+        Some(self.listen.as_str()).filter(|address| !address.is_empty() && *address != LISTEN_OFF)
+    }
+
+    /// How HTTP is served by a process that runs these workers.
+    pub fn http(&self, workers: Vec<WorkerKind>) -> http::Options {
+        http::Options {
+            workers,
+            policy: self.policy(0),
+            requests_per_minute_max: self.requests_per_minute_max,
+            stripe_secrets: Secret::list(&self.stripe_webhook_secrets),
+            razorpay_secrets: Secret::list(&self.razorpay_webhook_secrets),
+            public_url: Some(self.public_url.clone()).filter(|url| !url.is_empty()),
+            time_zone: self.time_zone.clone(),
+        }
+    }
+
     fn batch_records_max(&self) -> usize {
         match (self.batch_records_max, self.names_services()) {
             (0, false) => BATCH_RECORDS_EMBEDDED,
@@ -482,6 +550,10 @@ impl Settings {
 
     /// A key's value for people, secrets hidden.
     pub fn shown(&self, key: &str) -> String {
+        if SECRET_KEYS.contains(&key) {
+            let value = serde_json::to_value(self).ok().and_then(|all| all.get(key)?.as_str().map(Secret::list));
+            return value.unwrap_or_default().iter().map(|_| "***").collect::<Vec<_>>().join(", ");
+        }
         if key == "kafka_properties" {
             // Passwords are among them, under many names.
             return self

@@ -1,6 +1,7 @@
 //! Sending dead letters again, and saying beforehand what would become of them.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use caravan_domain::event::{
     Topic, decode_confirmation, decode_refund, open, payment_id_of, purchase_id_of, redrive_headers,
@@ -15,6 +16,10 @@ use crate::platform::log::NewRecord;
 use crate::platform::rows::{DeadLetter, DeadLetterFilter};
 use crate::platform::transaction::{CommitError, Effects, Redriven, Transaction};
 use crate::platform::{Platform, PlatformError};
+
+mod rehearsed;
+
+pub use rehearsed::Rehearsed;
 
 /// How many dead letters are sent again in one transaction.
 pub const LETTERS_MAX: usize = 50;
@@ -106,6 +111,31 @@ fn record(letter: &DeadLetter, repaired: Option<&[u8]>, now: Timestamp) -> NewRe
         value: repaired.map(<[u8]>::to_vec).or_else(|| letter.value.clone()),
         headers: redrive_headers(&letter.headers),
         timestamp: now,
+    }
+}
+
+impl Rehearsal {
+    /// The name for machines. Names are only ever added.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::SentBefore(_) => "sent-before",
+            Self::SetAsideAgain(_) => "set-aside-again",
+            Self::MakesPurchase(_) => "makes-purchase",
+            Self::RecordedAlready(_) => "recorded-already",
+            Self::LookedAtAgain(_) => "looked-at-again",
+        }
+    }
+}
+
+impl fmt::Display for Rehearsal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SentBefore(at) => write!(f, "already sent again at {at:.0}: nothing would happen"),
+            Self::SetAsideAgain(rejection) => write!(f, "would be set aside again: {rejection}"),
+            Self::MakesPurchase(id) => write!(f, "creates 1 purchase: {id}"),
+            Self::RecordedAlready(id) => write!(f, "already recorded as purchase {id}: nothing would happen"),
+            Self::LookedAtAgain(topic) => write!(f, "would be sent again to {topic}"),
+        }
     }
 }
 

@@ -9,12 +9,15 @@ use caravan_domain::trainer::{Closure, Trainer, TrainerPatch};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::engine::event_record;
+use crate::engine;
+use crate::engine::worker::Outcome;
 use crate::platform::transaction::{CommitError, Effects, TrainerEdit, Transaction};
 use crate::platform::{Platform, PlatformError};
 
+mod difference;
 mod file;
 
+pub use difference::{Difference, TRAINER_FIELDS, differences};
 pub(crate) use file::json_lines;
 pub use file::{Entry, FILE_BYTES_MAX, Format, LineFault, closures_of, trainers_of};
 
@@ -38,6 +41,26 @@ pub struct Imported {
     pub unchanged: u64,
     /// Entries that were there and are not any more.
     pub removed: u64,
+}
+
+/// A trainer whom an import adds or changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The line that says so, from 1.
+    pub line: u64,
+    /// As they are; `None` if they are new.
+    pub before: Option<Trainer>,
+    /// As they will be.
+    pub after: Trainer,
+}
+
+/// What an import would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// How many of what.
+    pub imported: Imported,
+    /// The new ones and those who change, by line.
+    pub edits: Vec<Edited>,
 }
 
 /// Why an import did nothing.
@@ -68,21 +91,29 @@ impl From<PlatformError> for ImportError {
     }
 }
 
+/// What [`import_trainers`] would do now; nothing changes.
+pub async fn preview_trainers(platform: &Platform, entries: &[Entry<TrainerPatch>]) -> Result<Preview, ImportError> {
+    edits(entries, &existing(platform, entries).await?).map_err(ImportError::Faults)
+}
+
 /// Updates or adds the trainers of `entries`; those not named stay as they are.
 pub async fn import_trainers(platform: &Platform, entries: &[Entry<TrainerPatch>]) -> Result<Imported, ImportError> {
     for _ in 0..ATTEMPTS_MAX {
         let existing = existing(platform, entries).await?;
         let roster_version = platform.store.roster_version().await? + 1;
-        let (edits, imported) = edits(entries, &existing).map_err(ImportError::Faults)?;
+        let Preview { imported, edits } = edits(entries, &existing).map_err(ImportError::Faults)?;
         if edits.is_empty() {
             return Ok(imported);
         }
         let (now, epoch) = (platform.clock.now(), platform.store.epoch().await?);
-        let told =
-            |edit: &TrainerEdit| changed(&edit.trainer, roster_version, now).map(|event| event_record(event, epoch));
-        let outbox = edits.iter().map(told).collect::<Result<_, _>>()?;
-        let effects = Effects { roster: edits, ..Effects::default() };
-        match platform.store.commit(&Transaction { effects, outbox, ..Transaction::default() }).await {
+        let told = |edit: &Edited| changed(&edit.after, roster_version, now);
+        let events = edits.iter().map(told).collect::<Result<_, _>>()?;
+        let written = |edit: Edited| {
+            let version = existing.get(&edit.after.trainer_id).map(|(_, version)| *version);
+            TrainerEdit { trainer: edit.after, version }
+        };
+        let effects = Effects { roster: edits.into_iter().map(written).collect(), ..Effects::default() };
+        match engine::commit(platform, Outcome { effects, events, ..Outcome::default() }, epoch).await {
             Ok(()) => return Ok(imported),
             Err(CommitError::Conflict { .. }) => platform.clock.sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
@@ -91,26 +122,53 @@ pub async fn import_trainers(platform: &Platform, entries: &[Entry<TrainerPatch>
     Err(ImportError::Contended)
 }
 
+/// What [`import_closures`] would do now; nothing changes.
+pub async fn preview_closures(
+    platform: &Platform,
+    entries: &[Entry<Closure>],
+    replace: bool,
+) -> Result<Imported, ImportError> {
+    Ok(Closing::of(platform.store.closures().await?, entries, replace).imported())
+}
+
 /// Adds closures, or with `replace` makes them the only ones.
 pub async fn import_closures(
     platform: &Platform,
     entries: &[Entry<Closure>],
     replace: bool,
 ) -> Result<Imported, ImportError> {
-    let had: BTreeSet<Closure> = platform.store.closures().await?.into_iter().collect();
-    let named: BTreeSet<Closure> = entries.iter().map(|entry| entry.content.clone()).collect();
-    let kept = if replace { named.clone() } else { had.union(&named).cloned().collect() };
-    let imported = Imported {
-        new: named.difference(&had).count() as u64,
-        changed: 0,
-        unchanged: named.intersection(&had).count() as u64,
-        removed: had.difference(&kept).count() as u64,
-    };
-    if kept != had {
-        let effects = Effects { closures: Some(kept.into_iter().collect()), ..Effects::default() };
+    let closing = Closing::of(platform.store.closures().await?, entries, replace);
+    let imported = closing.imported();
+    if closing.kept != closing.had {
+        let effects = Effects { closures: Some(closing.kept.into_iter().collect()), ..Effects::default() };
         platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
     }
     Ok(imported)
+}
+
+/// The closures there are, those a file names, and those there will be.
+struct Closing {
+    had: BTreeSet<Closure>,
+    named: BTreeSet<Closure>,
+    kept: BTreeSet<Closure>,
+}
+
+impl Closing {
+    fn of(had: Vec<Closure>, entries: &[Entry<Closure>], replace: bool) -> Self {
+        let had: BTreeSet<Closure> = had.into_iter().collect();
+        let named: BTreeSet<Closure> = entries.iter().map(|entry| entry.content.clone()).collect();
+        let kept = if replace { named.clone() } else { had.union(&named).cloned().collect() };
+        Self { had, named, kept }
+    }
+
+    fn imported(&self) -> Imported {
+        Imported {
+            new: self.named.difference(&self.had).count() as u64,
+            changed: 0,
+            unchanged: self.named.intersection(&self.had).count() as u64,
+            removed: self.had.difference(&self.kept).count() as u64,
+        }
+    }
 }
 
 async fn existing(
@@ -131,26 +189,28 @@ async fn existing(
 fn edits(
     entries: &[Entry<TrainerPatch>],
     existing: &HashMap<String, (Trainer, i64)>,
-) -> Result<(Vec<TrainerEdit>, Imported), Vec<LineFault>> {
-    let (mut edits, mut imported, mut faults) = (Vec::new(), Imported::default(), Vec::new());
+) -> Result<Preview, Vec<LineFault>> {
+    let (mut preview, mut faults) = (Preview::default(), Vec::new());
     for Entry { line, content } in entries {
-        let was = content.trainer_id().and_then(|id| existing.get(id));
-        match content.clone().onto(was.map(|(trainer, _)| trainer.clone())) {
-            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| LineFault { line: *line, fault })),
-            Ok(trainer) => match was {
-                Some((had, _)) if *had == trainer => imported.unchanged += 1,
-                Some((_, version)) => {
-                    imported.changed += 1;
-                    edits.push(TrainerEdit { trainer, version: Some(*version) });
-                }
-                None => {
-                    imported.new += 1;
-                    edits.push(TrainerEdit { trainer, version: None });
-                }
-            },
+        let before = content.trainer_id().and_then(|id| existing.get(id)).map(|(trainer, _)| trainer);
+        let after = match content.clone().onto(before.cloned()) {
+            Ok(after) => after,
+            Err(wrong) => {
+                faults.extend(wrong.into_iter().map(|fault| LineFault { line: *line, fault }));
+                continue;
+            }
+        };
+        match before {
+            Some(before) if *before == after => {
+                preview.imported.unchanged += 1;
+                continue;
+            }
+            Some(_) => preview.imported.changed += 1,
+            None => preview.imported.new += 1,
         }
+        preview.edits.push(Edited { line: *line, before: before.cloned(), after });
     }
-    if faults.is_empty() { Ok((edits, imported)) } else { Err(faults) }
+    if faults.is_empty() { Ok(preview) } else { Err(faults) }
 }
 
 /// The event that tells of a trainer's new terms.
@@ -177,15 +237,16 @@ mod tests {
         let lines = entries(
             "{\"trainer_id\":\"a\",\"time_zone\":\"UTC\",\"name\":\"Ann\"}\n{\"trainer_id\":\"b\",\"time_zone\":\"UTC\"}",
         );
-        let (first, imported) = edits(&lines, &HashMap::new()).unwrap();
+        let Preview { imported, edits: first } = edits(&lines, &HashMap::new()).unwrap();
         assert_eq!((imported.new, imported.changed, imported.unchanged), (2, 0, 0));
+        assert!(first.iter().all(|edit| edit.before.is_none()));
         let existing: HashMap<_, _> =
-            first.into_iter().map(|edit| (edit.trainer.trainer_id.clone(), (edit.trainer, 7))).collect();
-        let again = entries("{\"trainer_id\":\"a\",\"name\":\"Anna\"}\n{\"trainer_id\":\"b\",\"time_zone\":\"UTC\"}");
-        let (second, imported) = edits(&again, &existing).unwrap();
+            first.into_iter().map(|edit| (edit.after.trainer_id.clone(), (edit.after, 7))).collect();
+        let again = entries("\n{\"trainer_id\":\"b\",\"time_zone\":\"UTC\"}\n{\"trainer_id\":\"a\",\"name\":\"Anna\"}");
+        let Preview { imported, edits: second } = edits(&again, &existing).unwrap();
         assert_eq!((imported.new, imported.changed, imported.unchanged), (0, 1, 1));
-        assert_eq!(second.len(), 1);
-        assert_eq!((second[0].trainer.name.as_deref(), second[0].version), (Some("Anna"), Some(7)));
+        let [Edited { line: 3, before: Some(before), after }] = &second[..] else { panic!("{second:?}") };
+        assert_eq!((before.name.as_deref(), after.name.as_deref()), (Some("Ann"), Some("Anna")));
     }
 
     #[test]

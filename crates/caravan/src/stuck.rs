@@ -20,7 +20,9 @@ use uuid::Uuid;
 
 use crate::engine::Policy;
 use crate::engine::cron::Schedule;
-use crate::platform::rows::{Cursor, DeadLetter, DeadLetterFilter, Purchase, Unfulfilled, UnfulfilledFilter};
+use crate::platform::rows::{
+    Cursor, DeadLetter, DeadLetterFilter, Purchase, Unfulfilled, UnfulfilledDepth, UnfulfilledFilter,
+};
 use crate::platform::{Platform, PlatformError};
 use crate::workers::window::schedule;
 
@@ -115,6 +117,32 @@ fn expected(schedule: &Schedule, last: Option<Timestamp>, as_of: Timestamp, now:
     Expected { today: day, late: true }
 }
 
+async fn expected_by(
+    platform: &Platform,
+    policy: &Policy,
+    as_of: Timestamp,
+    now: Timestamp,
+) -> Result<Expected, PlatformError> {
+    let schedule = Schedule::parse(&policy.cron).map_err(PlatformError::Broken)?;
+    Ok(expected(&schedule, platform.store.cron_last().await?, as_of, now))
+}
+
+fn ago(now: Timestamp, duration: Duration) -> Timestamp {
+    now.checked_sub(duration).unwrap_or(Timestamp::MIN)
+}
+
+/// How many purchases are paid and not fulfilled, and since when, by status. What should take seconds counts from its
+/// first one on; only the cron, which is many transactions long, has [`OLDER_THAN_DEFAULT`] to do its work.
+///
+/// # Errors
+/// If the store can't be read.
+pub async fn depths(platform: &Platform, policy: &Policy) -> Result<Vec<UnfulfilledDepth>, PlatformError> {
+    let now = platform.clock.now();
+    let expected = expected_by(platform, policy, ago(now, OLDER_THAN_DEFAULT), now).await?;
+    let filter = UnfulfilledFilter { before: now, today: expected.today, window_days: policy.window_days };
+    platform.store.unfulfilled_depths(&filter).await
+}
+
 /// All that is stuck, one after the other.
 pub struct Search<'a> {
     platform: &'a Platform,
@@ -147,9 +175,8 @@ impl<'a> Search<'a> {
     /// If the store can't be read.
     pub async fn begin(platform: &'a Platform, policy: &Policy, older_than: Duration) -> Result<Self, PlatformError> {
         let now = platform.clock.now();
-        let before = now.checked_sub(older_than).unwrap_or(Timestamp::MIN);
-        let schedule = Schedule::parse(&policy.cron).map_err(PlatformError::Broken)?;
-        let expected = expected(&schedule, platform.store.cron_last().await?, before, now);
+        let before = ago(now, older_than);
+        let expected = expected_by(platform, policy, before, now).await?;
         let filter = UnfulfilledFilter { before, today: expected.today, window_days: policy.window_days };
         Ok(Self {
             platform,

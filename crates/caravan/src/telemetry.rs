@@ -26,9 +26,14 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         .map_err(|error| format!("log must be a level or targets with levels such as \"info,sqlx=warn\": {error}"))?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // A logger that is there already belongs to a test or an embedding program.
-    let _already_started = match format {
-        LogFormat::Pretty => lines.with_ansi(colour_on_stderr()).with_target(false).try_init(),
-        LogFormat::Json => lines.with_ansi(false).json().flatten_event(true).with_current_span(false).try_init(),
+    let is_pretty = match format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    let _already_started = match is_pretty {
+        true => lines.with_ansi(colour_on_stderr()).with_target(false).try_init(),
+        false => lines.with_ansi(false).json().flatten_event(true).with_current_span(false).try_init(),
     };
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use caravan::platform::clock::SystemClock;
 use caravan::platform::embedded::{BackupError, Embedded, OpenError, OpenOptions};
+use caravan::platform::installation::Installation;
 use caravan::platform::log::NewRecord;
 use caravan::platform::transaction::Transaction;
 use caravan_domain::event::Topic;

@@ -19,6 +19,7 @@ mod headers;
 mod partition;
 mod payload;
 mod refund;
+mod refusal;
 mod trace;
 
 pub use adoption::{Adoption, adoption_from_json};
@@ -26,10 +27,10 @@ pub use changes::{ChangedSession, SessionsChanged};
 pub use confirmation::{
     AMOUNT_MINOR_MAX, COURSE_CHARS_MAX, EMAIL_CHARS_MAX, ID_CHARS_MAX, LANGUAGE_CHARS_MAX, LANGUAGES_MAX,
     METADATA_CHARS_MAX, METADATA_ENTRIES_MAX, MINUTES_MAX, MINUTES_MIN, MINUTES_STEP, NAME_CHARS_MAX, PER_WEEK_MAX,
-    SESSIONS_MAX, SLOTS_LISTED_MAX, SLOTS_MAX, START_YEARS_MAX, decode_confirmation, payment_id_of,
+    SESSIONS_MAX, SLOTS_LISTED_MAX, SLOTS_MAX, START_YEARS_MAX, decode_confirmation, payment_id_of, read_confirmation,
 };
 pub use dead_letter::{DETAIL_CHARS_MAX, Failure, Origin, dead_letter_headers, redrive_headers, redrives_of};
-pub use envelope::{Envelope, VALUE_BYTES_MAX, open};
+pub use envelope::{Envelope, VALUE_BYTES_MAX, open, trace_of};
 pub use headers::{Header, Headers};
 pub use partition::{murmur2, partition_for};
 pub use payload::{
@@ -37,7 +38,8 @@ pub use payload::{
     TrainerAllocated, TrainerChanged, Window, allocation_id_of, purchase_id_of, trainer_id_of,
 };
 pub use refund::{PurchaseChanged, decode_refund};
-pub use trace::{traceparent_for, valid_traceparent};
+pub use refusal::{refusal_headers, refusal_of};
+pub use trace::{TraceContext, valid_traceparent};
 
 /// The extension attribute of events that are not told in the first epoch, as a header.
 const EPOCH_HEADER: &str = "ce_caravanepoch";
@@ -136,8 +138,10 @@ pub struct Event {
     pub time: Timestamp,
     /// Who tells it: a URI reference, such as `/caravan/allocation`.
     pub source: String,
-    /// W3C trace context, if it is part of a trace.
-    pub traceparent: Option<String>,
+    /// Where it stands in which trace, if it is part of one.
+    pub trace: Option<TraceContext>,
+    /// The span that caused it; nothing where its trace begins with it.
+    pub cause: Option<TraceContext>,
     /// The payload, as JSON.
     pub data: String,
 }
@@ -153,13 +157,15 @@ impl Event {
         source: impl Into<String>,
         parent: Option<&str>,
     ) -> Result<Self, serde_json::Error> {
+        let cause = parent.and_then(TraceContext::read);
         Ok(Self {
             id,
             topic: P::TOPIC,
             key: payload.key(),
             time,
             source: source.into(),
-            traceparent: Some(traceparent_for(id, parent)),
+            trace: Some(trace::context_for(id, cause)),
+            cause,
             data: serde_json::to_string(payload)?,
         })
     }
@@ -178,8 +184,8 @@ impl Event {
             headers.push_text(EPOCH_HEADER, epoch.to_string());
         }
         headers.push_text("content-type", "application/json");
-        if let Some(traceparent) = &self.traceparent {
-            headers.push_text("traceparent", traceparent.as_str());
+        if let Some(trace) = &self.trace {
+            headers.push_text("traceparent", trace.to_string());
         }
         headers
     }

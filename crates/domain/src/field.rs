@@ -183,6 +183,11 @@ impl<'a> Field<'a> {
         self.parsed("a time with offset as in RFC 3339, from 1970 to 9998", parse_timestamp)
     }
 
+    /// An instant as whole seconds since 1970 UTC, 1970 to 9998.
+    pub(crate) fn unix_seconds(&self) -> Option<Timestamp> {
+        self.whole(0..=INSTANTS_END_SECOND - 1).and_then(|second: i64| Timestamp::from_second(second).ok())
+    }
+
     /// The name of a time zone of the IANA database, in its canonical case.
     pub(crate) fn zone(&self) -> Option<String> {
         self.parsed("an IANA time zone name such as Europe/Berlin", |text| {
@@ -453,6 +458,16 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_timestamp(text), expected.map(|utc| utc.parse().unwrap()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_since_1970_are_whole_and_within_the_calendar() {
+        let second = |field: Field<'_>| field.unix_seconds();
+        assert_eq!(read_value(&json!(1_795_428_000), second), Ok("2026-11-23T10:00:00Z".parse().unwrap()));
+        assert_eq!(read_value(&json!(0), second), Ok(Timestamp::UNIX_EPOCH));
+        for value in [json!(-1), json!(INSTANTS_END_SECOND), json!(1.5), json!("1795428000"), json!(null)] {
+            assert!(read_value(&value, second).is_err(), "{value}");
         }
     }
 

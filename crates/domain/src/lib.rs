@@ -9,15 +9,21 @@
 //! [`availability`] who can teach when, [`allocation`] who is chosen and why, [`cancellation`] what is
 //! left of a plan that is called off, [`rest`] what is planned anew of it, [`refund`] when a purchase is given back whole, [`session`] how one session
 //! stands and whether it can be held so, [`substitution`] who stands in, [`stuck`] what holds up a purchase that is
-//! paid, [`subscription`] how a plan without an end goes on, [`time_data`] what other time zone data would move, and [`rejection`] why a record was set aside.
+//! paid, [`order`] a plan that is kept before the customer pays, [`provider`] what payment providers report, [`access`] who may do
+//! what over HTTP, [`feed`] lessons in calendars, [`subscription`] how a plan without an end goes on, [`time_data`] what other time
+//! zone data would move, and [`rejection`] why a record was set aside.
 
+pub mod access;
 pub mod allocation;
 pub mod availability;
 pub mod cancellation;
 pub mod event;
+pub mod feed;
 mod field;
 pub mod ids;
+pub mod order;
 pub mod plan;
+pub mod provider;
 pub mod purchase;
 pub mod refund;
 pub mod rejection;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use iso_currency::Currency;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::plan::Plan;
 /// created -> waitlisted -> allocated -> scheduled -> completed
 ///    +------------------------^             (any of the first four) -> cancelled
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PurchaseStatus {
     /// Paid and recorded.
@@ -77,6 +78,19 @@ pub struct Amount {
     pub minor: i64,
     /// The ISO 4217 code, such as `INR`.
     pub currency: String,
+}
+
+/// As people read it: in the currency's major unit, such as `499.00 EUR`.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exponent = Currency::from_code(&self.currency).and_then(|currency| currency.exponent()).unwrap_or(0);
+        let scale = 10_i64.pow(exponent.into());
+        write!(f, "{}", self.minor / scale)?;
+        if exponent > 0 {
+            write!(f, ".{:0width$}", (self.minor % scale).abs(), width = usize::from(exponent))?;
+        }
+        write!(f, " {}", self.currency)
+    }
 }
 
 /// Who is taught.
@@ -194,6 +208,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_amount_has_as_many_digits_as_its_currency() {
+        for (minor, currency, text) in [
+            (49_900, "EUR", "499.00 EUR"),
+            (5, "USD", "0.05 USD"),
+            (0, "INR", "0.00 INR"),
+            (1_234_567, "JPY", "1234567 JPY"),
+            (1_234, "KWD", "1.234 KWD"),
+        ] {
+            assert_eq!(Amount { minor, currency: currency.to_owned() }.to_string(), text);
+        }
+    }
 
     proptest! {
         #[test]

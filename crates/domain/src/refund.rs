@@ -13,7 +13,7 @@ use crate::purchase::Amount;
 const WORDS_CHARS_MAX: usize = 500;
 
 /// The value of `purchase-refunded`, validated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refund {
     /// The payment provider's id of the payment.
     pub payment_id: String,
@@ -25,6 +25,8 @@ pub struct Refund {
     pub refunded_at: Timestamp,
     /// What was given back.
     pub amount: Amount,
+    /// Whether it is only held back and may return, as what is disputed. Then it never counts towards the whole.
+    pub provisional: bool,
     /// Why, if told.
     pub reason: Option<String>,
     /// The payment side's own texts.
@@ -32,11 +34,21 @@ pub struct Refund {
 }
 
 impl Refund {
+    /// Whether it gives back something of what was paid, for good.
+    pub fn counts_towards(&self, paid: &Amount) -> bool {
+        !self.provisional && self.amount.currency == paid.currency
+    }
+
+    /// Whether another report of the same refund says the same.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.amount == other.amount && self.provisional == other.provisional
+    }
+
     /// What it is in words, for whoever reads what was changed because of it.
     pub fn words(&self) -> String {
-        let Amount { minor, currency } = &self.amount;
         let why = self.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let words = format!("refund {} of {minor} {currency} (minor units){why}", self.refund_id);
+        let what = if self.provisional { "provisional refund" } else { "refund" };
+        let words = format!("{what} {} of {}{why}", self.refund_id, self.amount);
         words.chars().take(WORDS_CHARS_MAX).collect()
     }
 }
@@ -52,7 +64,7 @@ impl Refund {
 pub enum RefundState {
     /// Its payment is not known yet.
     Kept,
-    /// A person is to decide what follows.
+    /// A person is to decide what follows: of a part, or of what may return.
     Open,
     /// The whole was given back, and the purchase is called off.
     Applied,
@@ -90,11 +102,11 @@ impl FromStr for RefundState {
     }
 }
 
-/// Whether refunds give back all that was paid. What is given back in another currency does not count, and of what cost
-/// nothing nothing can be given back.
-pub fn is_whole<'a>(paid: &Amount, refunds: impl IntoIterator<Item = &'a Amount>) -> bool {
-    let same = refunds.into_iter().filter(|amount| amount.currency == paid.currency);
-    let sum: i128 = same.map(|amount| i128::from(amount.minor)).sum();
+/// Whether refunds give back all that was paid. What is given back in another currency or may return does not count, and
+/// of what cost nothing nothing can be given back.
+pub fn is_whole<'a>(paid: &Amount, refunds: impl IntoIterator<Item = &'a Refund>) -> bool {
+    let counted = refunds.into_iter().filter(|refund| refund.counts_towards(paid));
+    let sum: i128 = counted.map(|refund| i128::from(refund.amount.minor)).sum();
     paid.minor > 0 && sum >= i128::from(paid.minor)
 }
 
@@ -104,6 +116,19 @@ mod tests {
 
     fn amount(minor: i64, currency: &str) -> Amount {
         Amount { minor, currency: currency.to_owned() }
+    }
+
+    fn refund(minor: i64, currency: &str) -> Refund {
+        Refund {
+            payment_id: "pay_1".into(),
+            item: None,
+            refund_id: "re_1".into(),
+            refunded_at: Timestamp::UNIX_EPOCH,
+            amount: amount(minor, currency),
+            provisional: false,
+            reason: None,
+            metadata: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -119,8 +144,26 @@ mod tests {
             (0, vec![], false),
             (0, vec![(1, "INR")], false),
         ] {
-            let amounts: Vec<Amount> = refunds.iter().map(|(minor, currency)| amount(*minor, currency)).collect();
-            assert_eq!(is_whole(&amount(paid, "INR"), &amounts), whole, "{paid} {refunds:?}");
+            let refunds: Vec<Refund> = refunds.into_iter().map(|(minor, currency)| refund(minor, currency)).collect();
+            assert_eq!(is_whole(&amount(paid, "INR"), &refunds), whole, "{paid} {refunds:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_return_never_counts_towards_the_whole() {
+        let held = Refund { provisional: true, ..refund(100, "INR") };
+        assert!(!is_whole(&amount(100, "INR"), [&held, &held]));
+        assert!(!is_whole(&amount(100, "INR"), [&held, &refund(99, "INR")]));
+        assert!(is_whole(&amount(100, "INR"), [&held, &refund(100, "INR")]));
+        assert_eq!(held.words(), "provisional refund re_1 of 1.00 INR");
+    }
+
+    #[test]
+    fn another_report_agrees_if_amount_and_finality_are_the_same() {
+        let first = refund(100, "INR");
+        assert!(first.agrees_with(&Refund { reason: Some("other words".into()), ..first.clone() }));
+        for other in [refund(99, "INR"), refund(100, "EUR"), Refund { provisional: true, ..first.clone() }] {
+            assert!(!first.agrees_with(&other), "{other:?}");
         }
     }
 
@@ -135,18 +178,10 @@ mod tests {
 
     #[test]
     fn its_words_are_bounded() {
-        let mut refund = Refund {
-            payment_id: "pay_1".into(),
-            item: None,
-            refund_id: "re_1".into(),
-            refunded_at: Timestamp::UNIX_EPOCH,
-            amount: amount(500, "INR"),
-            reason: None,
-            metadata: BTreeMap::new(),
-        };
-        assert_eq!(refund.words(), "refund re_1 of 500 INR (minor units)");
+        let mut refund = refund(500, "INR");
+        assert_eq!(refund.words(), "refund re_1 of 5.00 INR");
         refund.reason = Some("ü".repeat(500));
-        assert!(refund.words().starts_with("refund re_1 of 500 INR (minor units): ü"));
+        assert!(refund.words().starts_with("refund re_1 of 5.00 INR: ü"));
         assert_eq!(refund.words().chars().count(), WORDS_CHARS_MAX);
     }
 }

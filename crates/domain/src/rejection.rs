@@ -1,6 +1,7 @@
 //! Why a record was set aside: a stable code for machines and a sentence for people.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +24,32 @@ pub enum Reason {
     UnknownPurchase,
     /// The record names an allocation that the database does not have.
     UnknownAllocation,
+    /// The payment is of an order that is not kept, or not any more.
+    UnknownOrder,
+    /// Another amount was paid than the order says, or in another currency.
+    AmountMismatch,
+    /// The order was paid before, by another payment.
+    OrderPaidTwice,
     /// The record fails whenever it runs alone, while others succeed.
     ProcessingFailed,
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::InvalidJson,
+        Self::InvalidField,
+        Self::ValueTooLarge,
+        Self::ConflictingPayment,
+        Self::ConflictingRefund,
+        Self::UnknownPurchase,
+        Self::UnknownAllocation,
+        Self::UnknownOrder,
+        Self::AmountMismatch,
+        Self::OrderPaidTwice,
+        Self::ProcessingFailed,
+    ];
+
     /// The code as text, such as `invalid-json`.
     pub const fn code(self) -> &'static str {
         match self {
@@ -38,6 +60,9 @@ impl Reason {
             Self::ConflictingRefund => "conflicting-refund",
             Self::UnknownPurchase => "unknown-purchase",
             Self::UnknownAllocation => "unknown-allocation",
+            Self::UnknownOrder => "unknown-order",
+            Self::AmountMismatch => "amount-mismatch",
+            Self::OrderPaidTwice => "order-paid-twice",
             Self::ProcessingFailed => "processing-failed",
         }
     }
@@ -46,6 +71,15 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+impl FromStr for Reason {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|reason| reason.code() == text);
+        found.ok_or_else(|| format!("unknown reason {text:?}"))
     }
 }
 
@@ -85,5 +119,20 @@ impl Rejection {
     pub fn of_fields(faults: &[FieldFault]) -> Self {
         let detail = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Self::new(Reason::InvalidField, detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_its_code() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.code().parse(), Ok(reason));
+            assert_eq!(reason.to_string(), reason.code());
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.code());
+        }
+        assert!("Invalid-Json".parse::<Reason>().is_err());
     }
 }

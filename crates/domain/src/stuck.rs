@@ -1,5 +1,7 @@
 //! What is paid and not fulfilled: why, in plain words, and what a person can do about it.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::civil::Date;
@@ -7,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::allocation::{Receipt, Rule};
 use crate::purchase::PurchaseStatus;
+use crate::rejection::Reason;
 
 /// What holds a paid purchase up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +80,29 @@ pub fn strictest(receipt: &Receipt) -> Option<Rule> {
     most.map(|(rule, _)| *rule).or(inactive.then_some(Rule::Inactive))
 }
 
+/// The one thing that most stands in the way of a trainer, for machines: a rule's name, or why none can be named.
+pub fn obstacle_name(receipt: &Receipt) -> &'static str {
+    match Cause::of(PurchaseStatus::Waitlisted, Some(receipt)) {
+        Some(Cause::NobodyFits(Some(rule))) => rule.name(),
+        Some(cause) => cause.name(),
+        None => Cause::NobodyFits(None).name(),
+    }
+}
+
+/// Everything that [`obstacle_name`] can answer.
+pub fn obstacle_names() -> impl Iterator<Item = &'static str> {
+    // Whoever does not teach the course is not counted among those a rule rules out.
+    let rules = Rule::ALL.into_iter().filter(|rule| *rule != Rule::Course).map(Rule::name);
+    rules.chain([Cause::CourseNotTaught.name(), Cause::NobodyFits(None).name()])
+}
+
 /// Why a purchase of `course` that waits does so, and what to do.
 pub fn waiting_words(cause: Cause, receipt: Option<&Receipt>, course: &str) -> Words {
     let rule = match cause {
         Cause::CourseNotTaught => {
             return Words::new(
-                format!("nobody teaches the course: {course}"),
-                "look for a misspelling, or import a trainer who teaches it: caravan trainers import FILE",
+                format!("{}: {course}", NOT_TAUGHT.0),
+                format!("{}: caravan trainers import FILE", NOT_TAUGHT.1),
             );
         }
         Cause::NobodyFits(Some(rule)) => rule,
@@ -103,8 +122,53 @@ pub fn waiting_words(cause: Cause, receipt: Option<&Receipt>, course: &str) -> W
     )
 }
 
-/// What a rule finds wrong with trainers, and what would help.
-fn obstacle(rule: Rule) -> (&'static str, &'static str) {
+/// What holds up purchases that wait, and how many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bottleneck {
+    /// What holds them up.
+    pub cause: Cause,
+    /// The rule that rules out most of those who teach their courses, if it is one.
+    pub rule: Option<Rule>,
+    /// How many.
+    pub purchases: u64,
+    /// The same in words.
+    pub detail: String,
+    /// What would help.
+    pub next: &'static str,
+}
+
+/// What holds up the purchases that wait with these receipts, by how many it holds up, most first.
+pub fn bottlenecks(receipts: impl Iterator<Item = Receipt>) -> Vec<Bottleneck> {
+    let mut held_up: BTreeMap<(bool, Option<Rule>), u64> = BTreeMap::new();
+    for receipt in receipts {
+        let rule = strictest(&receipt).filter(|_| receipt.course_taught);
+        *held_up.entry((receipt.course_taught, rule)).or_default() += 1;
+    }
+    let mut found: Vec<Bottleneck> =
+        held_up.into_iter().map(|((taught, rule), purchases)| bottleneck(taught, rule, purchases)).collect();
+    found.sort_by_key(|bottleneck| Reverse(bottleneck.purchases));
+    found
+}
+
+fn bottleneck(course_taught: bool, rule: Option<Rule>, purchases: u64) -> Bottleneck {
+    let cause = if course_taught { Cause::NobodyFits(rule) } else { Cause::CourseNotTaught };
+    let (detail, next) = match rule {
+        Some(rule) => {
+            let (why, next) = obstacle(rule);
+            (format!("most of those who teach the course are ruled out by {rule}: {why}"), next)
+        }
+        None if course_taught => ("no trainer fits; the reasons are not kept".to_owned(), "look at each of them"),
+        None => (NOT_TAUGHT.0.to_owned(), NOT_TAUGHT.1),
+    };
+    Bottleneck { cause, rule, purchases, detail, next }
+}
+
+/// What is wrong where nobody teaches a course, and what would help.
+const NOT_TAUGHT: (&str, &str) =
+    ("nobody teaches the course", "look for a misspelling, or import a trainer who teaches it");
+
+/// What a rule finds wrong with trainers, such as `busy at the wished times`, and what would help.
+pub fn obstacle(rule: Rule) -> (&'static str, &'static str) {
     match rule {
         Rule::Inactive => ("taking no new plans", "set a trainer active, or import another one"),
         Rule::Course => ("not teaching it", "import a trainer who teaches it"),
@@ -183,12 +247,15 @@ impl Words {
 
     /// The confirmation is the dead letter `id`.
     pub fn set_aside(id: i64, reason: &str, detail: &str) -> Self {
-        Self::new(
-            format!("paid, never became a purchase: dead letter {id}, {reason}: {detail}"),
-            format!(
+        let next = match reason.parse() {
+            Ok(Reason::AmountMismatch | Reason::OrderPaidTwice) => {
+                format!("give the money back, or if it counts all the same: caravan dead-letters redrive {id}")
+            }
+            _ => format!(
                 "caravan dead-letters show {id}; mend the value, then: caravan dead-letters redrive {id} --value FILE"
             ),
-        )
+        };
+        Self::new(format!("paid, never became a purchase: dead letter {id}, {reason}: {detail}"), next)
     }
 }
 
@@ -226,6 +293,22 @@ mod tests {
     }
 
     #[test]
+    fn the_bottleneck_is_the_rule_that_rules_out_most_of_those_who_teach_the_course() {
+        for (receipt, expected) in [
+            (receipt(true, &[(Rule::Course, 28), (Rule::Language, 1), (Rule::TrainerBusy, 11)]), "trainer-busy"),
+            (receipt(true, &[(Rule::Inactive, 2), (Rule::Course, 38)]), "inactive"),
+            (receipt(false, &[(Rule::Course, 40)]), "course-not-taught"),
+            (receipt(true, &[(Rule::Course, 40)]), "nobody-fits"),
+        ] {
+            assert_eq!(obstacle_name(&receipt), expected, "{receipt:?}");
+        }
+        for rule in Rule::ALL {
+            let found = obstacle_name(&receipt(true, &[(rule, 1)]));
+            assert!(obstacle_names().any(|known| known == found), "{rule}: {found}");
+        }
+    }
+
+    #[test]
     fn a_wait_is_told_with_the_rule_how_many_it_rules_out_and_what_would_help() {
         for rule in Rule::ALL {
             let receipt = receipt(true, &[(rule, 7)]);
@@ -246,6 +329,49 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_up_most_comes_first_with_what_would_help() {
+        let of = |rule, others: &[(Rule, u32)]| receipt(true, &[&[(rule, 7)][..], others].concat());
+        let misspelt = || receipt(false, &[(Rule::Course, 40)]);
+        let unknown = || receipt(true, &[]);
+        let waiting = [
+            of(Rule::TimeOff, &[]),
+            of(Rule::TrainerBusy, &[(Rule::Course, 30)]),
+            misspelt(),
+            of(Rule::TrainerBusy, &[(Rule::TimeOff, 3)]),
+            unknown(),
+            misspelt(),
+            of(Rule::TrainerBusy, &[]),
+        ];
+        let found = bottlenecks(waiting.into_iter());
+        let told: Vec<(Cause, u64)> = found.iter().map(|found| (found.cause, found.purchases)).collect();
+        let expected = [
+            (Cause::NobodyFits(Some(Rule::TrainerBusy)), 3),
+            (Cause::CourseNotTaught, 2),
+            (Cause::NobodyFits(None), 1),
+            (Cause::NobodyFits(Some(Rule::TimeOff)), 1),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(found[0].rule, Some(Rule::TrainerBusy));
+        assert!(found[0].detail.ends_with("ruled out by trainer-busy: busy at the wished times"), "{found:?}");
+        assert_eq!(found[0].next, "import another trainer for these times");
+        assert_eq!((found[1].detail.as_str(), found[1].rule), ("nobody teaches the course", None));
+        assert!(found[1].next.contains("misspelling"), "{found:?}");
+        assert_eq!(bottlenecks([].into_iter()), []);
+    }
+
+    #[test]
+    fn a_bottleneck_has_the_cause_that_each_of_its_purchases_has() {
+        for rule in Rule::ALL {
+            for taught in [true, false] {
+                let receipt = receipt(taught, &[(rule, 7)]);
+                let cause = Cause::of(PurchaseStatus::Waitlisted, Some(&receipt)).unwrap();
+                let [found] = &bottlenecks([receipt].into_iter())[..] else { panic!("{rule}") };
+                assert_eq!((found.cause, found.purchases), (cause, 1), "{rule} {taught}");
+            }
+        }
+    }
+
+    #[test]
     fn the_other_words_name_what_they_are_about_and_a_command() {
         for (words, named) in [
             (Words::undecided(), "allocation worker"),
@@ -263,6 +389,18 @@ mod tests {
         ] {
             assert!(words.detail.contains(named), "{words:?}");
             assert!(words.next.contains("caravan "), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_payment_that_its_order_does_not_expect_a_person_says_whether_it_counts() {
+        for (reason, counts) in
+            [("amount-mismatch", true), ("order-paid-twice", true), ("unknown-order", false), ("a new one", false)]
+        {
+            let Words { detail, next } = Words::set_aside(7, reason, "why");
+            assert_eq!(detail, format!("paid, never became a purchase: dead letter 7, {reason}: why"));
+            assert_eq!(next.ends_with("redrive 7"), counts, "{reason}: {next}");
+            assert_eq!(next.ends_with("redrive 7 --value FILE"), !counts, "{reason}: {next}");
         }
     }
 }

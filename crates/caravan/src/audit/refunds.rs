@@ -13,7 +13,11 @@ pub(super) fn is_recorded(data: &Value, purchase_id: &str, refunds: &[RefundEvid
     let row = row.ok_or_else(|| format!("no such refund of purchase {purchase_id} is recorded"))?;
     let amount = &data["amount"];
     let same = amount["minor"].as_i64() == Some(row.amount) && amount["currency"].as_str() == Some(&row.currency);
-    if same { Ok(()) } else { Err(format!("refund {} says another amount", row.id)) }
+    if !same {
+        return Err(format!("refund {} says another amount", row.id));
+    }
+    let same = data["provisional"].as_bool().unwrap_or(false) == row.provisional;
+    if same { Ok(()) } else { Err(format!("refund {} says otherwise whether it may return", row.id)) }
 }
 
 /// Judges a refund by its purchase and by all refunds of it.
@@ -46,6 +50,6 @@ fn is_whole(purchase: &OutcomeEvidence, refunds: &[RefundEvidence]) -> bool {
     let confirmed: Value = serde_json::from_str(&purchase.confirmation).unwrap_or(Value::Null);
     let (paid, currency) = (confirmed["amount"]["minor"].as_i64(), confirmed["amount"]["currency"].as_str());
     let theirs = refunds.iter().filter(|row| row.purchase_id == purchase.id && Some(row.currency.as_str()) == currency);
-    let given: i128 = theirs.map(|row| i128::from(row.amount)).sum();
+    let given: i128 = theirs.filter(|row| !row.provisional).map(|row| i128::from(row.amount)).sum();
     paid.is_some_and(|paid| paid > 0 && given >= i128::from(paid))
 }

@@ -3,24 +3,27 @@
 use std::path::PathBuf;
 
 use caravan::config::{LogFormat, Overrides};
-use caravan::workers::WorkerKind;
 use caravan_domain::event::Topic;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use uuid::Uuid;
 
+mod access;
 mod fulfilment;
 mod purchases;
 mod refunds;
+mod running;
 mod sessions;
 mod time_data;
 
+pub(crate) use access::{CalendarsCommand, RevokeArgs, TokenCreateArgs, TokensCommand, WhoseCalendarArgs};
 pub(crate) use fulfilment::{ReconcileArgs, StuckArgs};
 pub(crate) use purchases::{
     AdoptArgs, ConfirmArgs, PurchaseAllocateArgs, PurchaseAmendArgs, PurchaseCancelArgs, PurchaseReassignArgs,
     PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, RestArgs,
 };
 pub(crate) use refunds::{RefundSettleArgs, RefundsCommand, RefundsListArgs};
+pub(crate) use running::{DemoArgs, RunArgs, ServeArgs};
 pub(crate) use sessions::{
     ExtendArgs, SessionCancelArgs, SessionMarkArgs, SessionMoveArgs, SessionsCommand, SessionsListArgs,
 };
@@ -83,7 +86,7 @@ pub(crate) struct GlobalArgs {
     /// Redis of the distributed topology [env: CARAVAN_REDIS_URL]
     #[arg(long, value_name = "URL", global = true, help_heading = "Where")]
     redis: Option<String>,
-    /// How log lines are written to standard error [env: CARAVAN_LOG_FORMAT] [default: pretty]
+    /// How log lines are written to standard error [env: CARAVAN_LOG_FORMAT] [default: auto]
     #[arg(long, value_name = "FORMAT", global = true, help_heading = "Where")]
     log_format: Option<LogFormatArg>,
 }
@@ -114,6 +117,7 @@ impl Cli {
     pub(crate) fn overrides(&self) -> Overrides {
         let listen = match &self.command {
             Command::Run(args) => args.listen.clone(),
+            Command::Serve(args) => args.listen.clone(),
             _ => None,
         };
         Overrides { listen, ..self.global.overrides() }
@@ -122,6 +126,8 @@ impl Cli {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormatArg {
+    /// As pretty on a terminal, as json otherwise
+    Auto,
     /// One readable line each
     Pretty,
     /// One JSON object each
@@ -131,6 +137,7 @@ enum LogFormatArg {
 impl From<LogFormatArg> for LogFormat {
     fn from(format: LogFormatArg) -> Self {
         match format {
+            LogFormatArg::Auto => Self::Auto,
             LogFormatArg::Pretty => Self::Pretty,
             LogFormatArg::Json => Self::Json,
         }
@@ -155,9 +162,21 @@ pub(crate) enum Command {
         caravan run                                   all workers in one process\n  \
         caravan run --workers purchase,allocation     only these\n  \
         caravan run --until-idle                      leave once everything is handled\n  \
-        caravan run --listen 127.0.0.1:8080           with /healthz, /readyz and /metrics\n\n\
+        caravan run --listen 0.0.0.0:8080             the API where others can reach it; off for nowhere\n\n\
         SIGTERM or SIGINT finish the batch in hand and leave; a second one stops at once. Nothing is lost either way.")]
     Run(RunArgs),
+    /// Serve the HTTP API, beside workers that run elsewhere
+    #[command(after_help = "Examples:\n  \
+        caravan serve\n  \
+        caravan serve --listen 0.0.0.0:8080\n\n\
+        caravan run serves the same. What is asked for is described at /docs; docs/connect.md begins at the beginning.")]
+    Serve(ServeArgs),
+    /// API tokens: who may come in over HTTP
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Addresses of calendars, for trainers and students to subscribe to
+    #[command(subcommand)]
+    Calendars(CalendarsCommand),
     /// Watch payments become lessons, in a throwaway namespace
     #[command(after_help = "Examples:\n  \
         caravan demo\n  \
@@ -236,35 +255,6 @@ pub(crate) enum Command {
         The same rows are also written bare, without any rule: the share of that speed is what stays comparable \
         between machines.")]
     Bench(BenchArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RunArgs {
-    /// Which workers to run [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::value_parser!(WorkerKind))]
-    pub(crate) workers: Vec<WorkerKind>,
-    /// Serve /healthz, /readyz and /metrics there: HOST:PORT, or a port on this machine alone
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: Option<String>,
-    /// Leave once their lags and the outbox are empty
-    #[arg(long)]
-    pub(crate) until_idle: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct DemoArgs {
-    /// How many purchases to make
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) purchases: u32,
-    /// How many trainers there are
-    #[arg(long, value_name = "M", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) trainers: u32,
-    /// The same seed makes the same trainers and payments
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Leave when all is done, instead of running on
-    #[arg(long)]
-    pub(crate) exit: bool,
 }
 
 #[derive(Debug, Subcommand)]

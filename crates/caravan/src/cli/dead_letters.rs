@@ -5,7 +5,7 @@ use std::path::Path;
 use caravan::app::App;
 use caravan::config::Settings;
 use caravan::platform::rows::{DeadLetter, DeadLetterFilter};
-use caravan::redrive::{LETTERS_MAX, Rehearsal, Rehearsals, Sent, send_again};
+use caravan::redrive::{LETTERS_MAX, Rehearsals, Sent, send_again};
 use caravan_domain::event::Topic;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -240,7 +240,7 @@ impl Redrive<'_> {
         if self.dry {
             for letter in letters {
                 let fate = self.rehearsals.of(&self.app.platform, letter, self.repaired.as_deref()).await?;
-                output.line(printable(&format!("{}: {}", letter.id, foretold(&fate))))?;
+                output.line(printable(&format!("{}: {fate}", letter.id)))?;
             }
             return Ok(());
         }
@@ -254,16 +254,6 @@ impl Redrive<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn foretold(fate: &Rehearsal) -> String {
-    match fate {
-        Rehearsal::SentBefore(at) => format!("already sent again at {at:.0}: nothing would happen"),
-        Rehearsal::SetAsideAgain(rejection) => format!("would be set aside again: {rejection}"),
-        Rehearsal::MakesPurchase(id) => format!("creates 1 purchase: {id}"),
-        Rehearsal::RecordedAlready(id) => format!("already recorded as purchase {id}: nothing would happen"),
-        Rehearsal::LookedAtAgain(topic) => format!("would be sent again to {topic}"),
     }
 }
 

@@ -3,15 +3,16 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use caravan::app::{App, place};
+use caravan::app::{self, App, place};
 use caravan::config::{self, Loaded};
-use caravan::telemetry;
+use caravan::{telemetry, traces};
 use clap::Parser;
 
 mod args;
 mod audit;
 mod backup;
 mod bench;
+mod calendars;
 mod closures;
 mod dead_letters;
 mod demo;
@@ -25,13 +26,14 @@ mod person;
 mod progress;
 mod publishing;
 mod purchases;
-mod receipt;
 mod reconcile;
 mod refunds;
 mod run;
+mod serve;
 mod sessions;
 mod stuck;
 mod time_data;
+mod tokens;
 mod topics;
 mod trainers;
 
@@ -39,8 +41,8 @@ use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
 
-/// Log lines of the demo on a terminal: its progress is shown otherwise.
-const DEMO_LOG: &str = "warn";
+/// Log lines of the demo on a terminal, whose progress is shown otherwise, and of what is measured.
+const QUIET_LOG: &str = "warn";
 
 /// Runs the command the arguments ask for.
 pub(crate) fn main() -> ExitCode {
@@ -82,12 +84,23 @@ fn complain(message: &str) {
 
 fn start(cli: Cli, output: &mut Output) -> Result<(), Failure> {
     let loaded = config::load(cli.global.config_file().as_deref(), &cli.overrides())?;
-    let quiet = matches!(cli.command, Command::Demo(_)) && loaded.is_default("log") && progress::is_shown();
-    let filter = if quiet { DEMO_LOG } else { loaded.settings.log.as_str() };
+    let quiet = match cli.command {
+        Command::Demo(_) => progress::is_shown(),
+        Command::Bench(_) => true,
+        _ => false,
+    };
+    let filter = if quiet && loaded.is_default("log") { QUIET_LOG } else { loaded.settings.log.as_str() };
     telemetry::start(loaded.settings.log_format, filter).map_err(Failure::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::work(format!("can't start: {error}")))?;
-    let ended = runtime.block_on(dispatch(cli.command, &loaded, output));
+    let ended = runtime.block_on(async {
+        let exporting = app::traces(&loaded.settings).and_then(traces::start);
+        let ended = dispatch(cli.command, &loaded, output).await;
+        if let Some(exporting) = exporting {
+            exporting.finish().await;
+        }
+        ended
+    });
     // A thread that still waits for standard input must not hold the end up.
     runtime.shutdown_background();
     ended
@@ -96,7 +109,10 @@ fn start(cli: Cli, output: &mut Output) -> Result<(), Failure> {
 async fn dispatch(command: Command, loaded: &Loaded, output: &mut Output) -> Result<(), Failure> {
     let settings = &loaded.settings;
     match command {
-        Command::Run(args) => run::run(settings, args).await,
+        Command::Run(args) => run::run(loaded, args).await,
+        Command::Serve(_) => serve::run(settings).await,
+        Command::Tokens(command) => tokens::run(settings, command, output).await,
+        Command::Calendars(command) => calendars::run(settings, command, output).await,
         Command::Demo(args) => demo::run(loaded, args, output).await,
         Command::Migrate(args) => migrate::run(settings, args, output).await,
         Command::Topics(command) => topics::run(settings, command, output).await,

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
+pub(crate) use caravan::views::counted;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
@@ -182,11 +183,6 @@ pub(crate) fn printable(text: &str) -> String {
 /// `text` or a dash.
 pub(crate) fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-}
-
-/// `1 trainer`, `2 trainers`.
-pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 #[cfg(test)]

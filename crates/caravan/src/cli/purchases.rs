@@ -3,14 +3,14 @@
 use caravan::config::Settings;
 use caravan::life::cancel::{self, CancelError, Cancelled, Request};
 use caravan::platform::rows::{Purchase, PurchaseFilter};
-use caravan::views::{self, PurchaseRow, PurchaseWhole};
+use caravan::views::{self, PurchaseRow, PurchaseWhole, Step};
 use caravan_domain::event::Topic;
 use caravan_domain::plan::{Plan, Slot};
 
 use super::args::{PurchaseCancelArgs, PurchaseShowArgs, PurchasesCommand, PurchasesListArgs, purchase_id};
 use super::failure::Failure;
 use super::output::{List, Output, Row, counted, or_dash, printable};
-use super::{existing, person, publishing, receipt, sessions, time_data};
+use super::{existing, person, publishing, sessions, time_data};
 
 mod adopt;
 mod allocate;
@@ -113,13 +113,7 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
     let name = student.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
     let item = confirmation.item.as_deref().map(|item| format!(", item {item}")).unwrap_or_default();
     for (label, text) in [
-        (
-            "Payment",
-            format!(
-                "{}{item}, {} {} (minor units)",
-                confirmation.payment_id, confirmation.amount.minor, confirmation.amount.currency
-            ),
-        ),
+        ("Payment", format!("{}{item}, {}", confirmation.payment_id, confirmation.amount)),
         ("Recorded", format!("{:.0}", purchase.created_at)),
         ("Student", format!("{}{name}, {}, speaks {}", student.id, student.time_zone, student.languages.join(", "))),
         ("Course", course.clone()),
@@ -163,10 +157,14 @@ fn tell(purchase: &Purchase, whole: &PurchaseWhole, output: &mut Output) -> Resu
         );
         output.line(format!("{:<10}{}", "Changed", printable(&text)))?;
     }
-    if let Some(kept) = &whole.receipt {
+    output.line(format!("\n{}", output.heading("Timeline")))?;
+    for Step { at, by, what, .. } in &whole.timeline {
+        output.line(printable(&format!("  {at:.0}  {by}: {what}")))?;
+    }
+    if !whole.explanation.is_empty() {
         output.line("")?;
-        for line in receipt::explained(kept, &course) {
-            output.line(printable(&line))?;
+        for line in &whole.explanation {
+            output.line(printable(line))?;
         }
     }
     tell_sessions(purchase, whole, output)

@@ -1,13 +1,15 @@
 //! `caravan run`: workers until they are stopped, or until nothing is left to do.
 
+use std::io::Write;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+use caravan::access::first_token;
 use caravan::app::{App, claim_workers};
-use caravan::config::Settings;
+use caravan::config::{Loaded, Settings};
 use caravan::engine::{Stats, Stop};
-use caravan::http::{self, Server};
+use caravan::http::{self, ListenError, Server};
 use caravan::workers::{self, RunOptions, WorkerKind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -22,20 +24,18 @@ const STOP_MAX: Duration = Duration::from_secs(9);
 /// The exit status of a process that was asked twice to stop.
 const STOPPED_AT_ONCE: i32 = 1;
 
-pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failure> {
+pub(crate) async fn run(loaded: &Loaded, args: RunArgs) -> Result<(), Failure> {
+    let settings = &loaded.settings;
     let workers = chosen(args.workers);
     let claim = claim_workers(settings, &workers).await?;
     let stop = Stop::new();
     stop_on_signals(&stop)?;
     let stats = Arc::new(Stats::default());
-    let server = match settings.listen.as_str() {
-        "" => None,
-        address => Some(listen(address, &workers, &stats, &stop).await?),
-    };
+    let server = door(loaded, args.until_idle, &workers, &stats, &stop).await?;
     let Some(app) = App::open_when_reachable(settings, &stop).await? else { return Ok(()) };
     time_data::settled(&app).await?;
     if let Some(server) = &server {
-        server.opened(&app.platform);
+        open_door(&app, server, &workers).await?;
     }
     if let Err(problem) = app.take_over(&claim).await {
         warn!(%problem, "what an earlier process may have left held stays held until it ends by itself");
@@ -50,12 +50,59 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<(), Failur
     for kind in workers {
         tell(kind, &stats);
     }
+    close_door(server, &stop).await;
     Ok(())
 }
 
-async fn listen(address: &str, workers: &[WorkerKind], stats: &Arc<Stats>, stop: &Stop) -> Result<Server, Failure> {
-    let server = http::serve(address, workers.to_vec(), stats.clone(), stop.clone()).await;
-    let server = server.map_err(|error| Failure::work(error.to_string()))?;
+/// The server, unless there is to be none. Where nobody has said where to serve, a place that is taken is no reason to
+/// fail: another process serves there.
+async fn door(
+    loaded: &Loaded,
+    until_idle: bool,
+    workers: &[WorkerKind],
+    stats: &Arc<Stats>,
+    stop: &Stop,
+) -> Result<Option<Server>, Failure> {
+    let asked_for = !loaded.is_default("listen");
+    let Some(address) = loaded.settings.listen().filter(|_| asked_for || !until_idle) else { return Ok(None) };
+    match listen(&loaded.settings, address, workers, stats, stop).await {
+        Ok(server) => Ok(Some(server)),
+        Err(problem) if asked_for => Err(Failure::work(problem.to_string())),
+        Err(problem) => {
+            info!("HTTP is not served by this process: {problem}");
+            Ok(None)
+        }
+    }
+}
+
+/// Lets the server use what is open, and tells the first token where there never was one.
+pub(crate) async fn open_door(app: &App, server: &Server, workers: &[WorkerKind]) -> Result<(), Failure> {
+    app.ensure_topics().await?;
+    if let Some(token) = first_token(&app.platform).await? {
+        // Not a log line: it is a secret.
+        let mut out = std::io::stdout().lock();
+        let _nobody_may_read_it =
+            writeln!(out, "first admin token (shown this once): {token}").and_then(|()| out.flush());
+    }
+    server.opened(&app.platform_for(workers), app.installation());
+    Ok(())
+}
+
+/// Lets what is under way be finished.
+pub(crate) async fn close_door(server: Option<Server>, stop: &Stop) {
+    let Some(server) = server else { return };
+    stop.request();
+    let _it_ends_anyway = server.ended.await;
+}
+
+pub(crate) async fn listen(
+    settings: &Settings,
+    address: &str,
+    workers: &[WorkerKind],
+    stats: &Arc<Stats>,
+    stop: &Stop,
+) -> Result<Server, ListenError> {
+    let server = http::serve(address, settings.http(workers.to_vec()), stats.clone(), stop.clone()).await?;
     info!(address = %server.address, "listening");
     Ok(server)
 }

@@ -77,13 +77,15 @@ async fn list(settings: &Settings, args: SessionsListArgs, output: &mut Output) 
         student_id: args.student,
         from: args.from,
         until: args.until,
+        status: None,
+        starting: None,
     };
     let mut list = List::of::<SessionRow>(output, args.list);
     let mut after = None;
     while list.wants_more() {
-        let page = app.platform.store.list_sessions(&filter, after.as_ref(), list.page(PAGE)).await?;
+        let page = app.platform.store.list_sessions(&filter, after, list.page(PAGE)).await?;
         let Some(last) = page.last() else { break };
-        after = Some(last.clone());
+        after = Some(last.place());
         for session in page {
             list.push(&SessionRow::from(session))?;
         }

@@ -28,6 +28,7 @@ fn a_wrong_key_or_value_is_named_with_its_place() {
         ("namespace = \"Prod\"", "lower-case letters, digits and hyphens"),
         ("namespace = \"caravan\"", "and not \"caravan\""),
         ("log_format = \"xml\"", "log_format ("),
+        ("otlp_endpoint = \"localhost:4318\"", "must be http://HOST:PORT of an OpenTelemetry collector"),
         ("partitions = ", "caravan.toml: "),
     ] {
         let error = settings_of(text).unwrap_err().to_string();

@@ -71,7 +71,7 @@ pub(super) fn set_aside_alone(
 }
 
 /// The transaction of work that no record asked for.
-pub fn unprompted(outcome: Outcome, epoch: Epoch) -> Transaction {
+pub(super) fn unprompted(outcome: Outcome, epoch: Epoch) -> Transaction {
     Transaction {
         effects: outcome.effects,
         outbox: outcome.events.into_iter().map(|event| event_record(event, epoch)).collect(),
@@ -89,7 +89,7 @@ fn advances(positions: &BTreeMap<TopicPartition, u64>, batch: &[Record]) -> Vec<
 }
 
 /// An event as a record, in binary mode.
-pub(crate) fn event_record(event: Event, epoch: Epoch) -> NewRecord {
+fn event_record(event: Event, epoch: Epoch) -> NewRecord {
     NewRecord {
         topic: event.topic,
         headers: event.headers(epoch),

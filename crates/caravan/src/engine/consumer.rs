@@ -14,10 +14,11 @@ use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::worker::{Outcome, Spec, WorkError, Worker};
-use super::{Policy, RunError, Stop, WorkerState, WorkerStats, batch, numbers, positions};
+use super::{Policy, RunError, Stop, WorkerState, WorkerStats, batch, numbers, positions, telling};
 use crate::platform::log::{Fetched, Record, Subscription, TopicPartition};
 use crate::platform::transaction::{CommitError, Transaction};
 use crate::platform::{Platform, PlatformError};
+use crate::traces;
 
 /// The slow poll behind the wake-ups.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -118,6 +119,7 @@ impl Consumer {
     /// Consumes until stopped; the batch in hand is finished first.
     pub(crate) async fn run(mut self, stop: Stop) -> Result<(), RunError> {
         let mut subscription: Option<Box<dyn Subscription>> = None;
+        numbers::begin(&self.spec, &self.worker.tallies());
         while !stop.is_requested() {
             let look = self.stats.look();
             let seen = if self.spec.looks_around { self.platform.store.changes().await } else { 0 };
@@ -182,13 +184,14 @@ impl Consumer {
         if self.look_around().await? {
             return Ok(true);
         }
-        let Fetched::Records(records) = subscription.fetch(&self.positions, self.policy.batch).await? else {
+        let Fetched::Records(mut records) = subscription.fetch(&self.positions, self.policy.batch).await? else {
             return Err(Interruption::Reload);
         };
         if records.is_empty() {
             return Ok(false);
         }
         self.stats.idle.store(false, Ordering::SeqCst);
+        traces::begin(self.spec.group, &mut records);
         self.work_through(&records, stop).await?;
         // Nothing trusts what the log is told; a failure here is not worth a word.
         let _ = subscription.acknowledge(&self.positions).await;
@@ -264,10 +267,16 @@ impl Consumer {
                 };
             }
         };
-        let Some(outcome) = outcome else { return Ok(false) };
+        let Some(mut outcome) = outcome else { return Ok(false) };
         self.stats.idle.store(false, Ordering::SeqCst);
+        let tallies = std::mem::take(&mut outcome.tallies);
+        let draft = traces::of_unprompted(&mut outcome.events, self.epoch, now);
         match self.commit(&batch::unprompted(outcome, self.epoch)).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                numbers::tallies(&tallies);
+                draft.keep(self.platform.clock.now());
+                Ok(true)
+            }
             Err(AttemptError::Failed(why)) => Ok(self.look_elsewhere(&why)),
             Err(AttemptError::Interrupted(interruption)) => Err(interruption),
         }
@@ -368,10 +377,13 @@ impl Consumer {
         let transaction = batch::set_aside_alone(&self.spec, &self.positions, record, &rejection, attempts, now);
         match self.commit(&transaction).await {
             Ok(()) => {
+                let fault = rejection.reason.code();
+                traces::of_failure(self.spec.group, record, fault, now).keep(self.platform.clock.now());
                 self.failing.insert(record.key.clone());
                 WorkerStats::add(&self.stats.records, 1);
                 WorkerStats::add(&self.stats.dead_letters, 1);
                 numbers::records(&self.spec, std::slice::from_ref(record));
+                numbers::outcome(&self.spec, numbers::DEAD_LETTER, 1);
                 numbers::dead_letters(&self.spec, &transaction.dead_letters);
                 Ok(())
             }
@@ -383,7 +395,8 @@ impl Consumer {
     /// One attempt at a batch: decide, then commit everything or nothing.
     async fn attempt(&mut self, records: &[Record]) -> Result<(), AttemptError> {
         let now = self.platform.clock.now();
-        let outcome = batch::without_forgotten(records, self.decide(records, now).await?, self.epoch);
+        let mut outcome = batch::without_forgotten(records, self.decide(records, now).await?, self.epoch);
+        let tallies = std::mem::take(&mut outcome.tallies);
         let counts = Counts::of(records, &outcome);
         if !outcome.invalidated.is_empty() {
             self.platform.cache.invalidate(&outcome.invalidated).await.map_err(|error| {
@@ -391,13 +404,18 @@ impl Consumer {
                 AttemptError::Interrupted(error.into())
             })?;
         }
-        let transaction = batch::transaction(&self.spec, &self.positions, records, outcome, self.epoch, now);
+        let (group, epoch) = (self.spec.group, self.epoch);
+        let draft = traces::of_batch(group, records, &mut outcome.events, &outcome.rejected, epoch, now);
+        let transaction = batch::transaction(&self.spec, &self.positions, records, outcome, epoch, now);
         self.commit(&transaction).await?;
         counts.note(&self.stats);
         counts.tell(&self.spec, records);
+        numbers::tallies(&tallies);
         numbers::dead_letters(&self.spec, &transaction.dead_letters);
-        let took = self.platform.clock.now().duration_since(now);
-        debug!(records = records.len(), ?took, "[{}] Batch", self.spec.name);
+        let end = self.platform.clock.now();
+        draft.keep(end);
+        let took = end.duration_since(now);
+        telling::batch(&self.spec, records, &counts, took);
         numbers::batch(&self.spec, took);
         Ok(())
     }
@@ -438,12 +456,12 @@ impl Consumer {
 }
 
 /// What a batch adds to the counters once it is committed.
-struct Counts {
+pub(super) struct Counts {
     records: usize,
-    done: usize,
-    duplicates: usize,
-    superseded: usize,
-    rejected: usize,
+    pub(super) done: usize,
+    pub(super) duplicates: usize,
+    pub(super) superseded: usize,
+    pub(super) rejected: usize,
 }
 
 impl Counts {
@@ -460,10 +478,10 @@ impl Counts {
     fn tell(&self, spec: &Spec, records: &[Record]) {
         numbers::records(spec, records);
         for (outcome, count) in [
-            ("done", self.done),
-            ("duplicate", self.duplicates),
-            ("superseded", self.superseded),
-            ("dead_letter", self.rejected),
+            (numbers::DONE, self.done),
+            (numbers::DUPLICATE, self.duplicates),
+            (numbers::SUPERSEDED, self.superseded),
+            (numbers::DEAD_LETTER, self.rejected),
         ] {
             numbers::outcome(spec, outcome, count);
         }

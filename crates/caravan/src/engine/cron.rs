@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::select;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
@@ -88,6 +88,13 @@ impl Schedule {
             Some(last) if last <= now => self.next_after(last).is_some_and(|next| next <= now),
             _ => true,
         }
+    }
+
+    /// How long the first run that was missed since `last` is overdue at `now`; zero if none was. Before the first run of
+    /// all, and after a clock was set back, nothing is known to be missed: the job is due at once.
+    pub fn overdue(&self, last: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+        let missed = last.filter(|last| *last <= now).and_then(|last| self.next_after(last));
+        missed.map_or(SignedDuration::ZERO, |due| now.duration_since(due).max(SignedDuration::ZERO))
     }
 
     /// The next due time after `after`; `None` if there is none.
@@ -198,6 +205,23 @@ mod tests {
         ] {
             let last = last.map(|text: &str| text.parse().unwrap());
             assert_eq!(schedule.is_due(last, now.parse().unwrap()), due, "{last:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_overdue_since_the_first_one_that_was_missed() {
+        let schedule = Schedule::parse("0 2 * * *").unwrap();
+        for (last, now, seconds) in [
+            (None, "2026-11-23T10:00:00Z", 0),
+            (Some("2026-11-23T02:00:01Z"), "2026-11-24T01:59:59Z", 0),
+            (Some("2026-11-23T02:00:01Z"), "2026-11-24T02:00:00Z", 0),
+            (Some("2026-11-23T02:00:01Z"), "2026-11-24T03:00:05Z", 3_605),
+            (Some("2026-11-21T02:00:01Z"), "2026-11-24T02:00:00Z", 2 * 24 * 3_600),
+            (Some("2026-11-24T02:00:01Z"), "2026-11-23T12:00:00Z", 0),
+        ] {
+            let last = last.map(|text: &str| text.parse().unwrap());
+            let overdue = schedule.overdue(last, now.parse().unwrap());
+            assert_eq!(overdue.as_secs(), seconds, "{last:?} {now}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! Keeps the log's size bounded: records everybody has handled go after the retention.
+//! Keeps what is kept bounded: records everybody has handled go after the retention, and so do answers that nobody can ask
+//! for any more, orders that nobody has paid, and sign-ins that have expired.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,9 +9,14 @@ use tracing::{info, warn};
 
 use super::worker::Spec;
 use super::{Policy, RunError, Stop};
+use crate::platform::desk::{ANSWERS_KEPT, Stale};
 use crate::platform::log::TopicPartition;
 use crate::platform::{Platform, PlatformError};
 
+/// How long orders are kept after they have expired without being paid.
+const ORDERS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Rows that are forgotten in one transaction: others wait for it that long.
+const FORGOTTEN_MAX: usize = 2_000;
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(600);
 
@@ -23,9 +29,29 @@ pub(crate) async fn run(platform: Platform, readers: Vec<Spec>, policy: Policy, 
             Ok(records) => info!(records, "dropped log records past their retention"),
             Err(problem) => warn!(%problem, "could not drop old log records; trying again later"),
         }
+        match forget(&platform).await {
+            Ok(0) => {}
+            Ok(rows) => info!(rows, "forgot old answers, orders that nobody has paid, and expired sign-ins"),
+            Err(problem) => warn!(%problem, "could not forget old answers, orders and sign-ins; trying again later"),
+        }
         select(platform.clock.sleep(EVERY), std::pin::pin!(stop.requested())).await;
         if stop.is_requested() {
             return Ok(());
+        }
+    }
+}
+
+/// Forgets answers that are not kept any more, orders long past their expiry, and expired sign-ins; returns how many.
+async fn forget(platform: &Platform) -> Result<u64, PlatformError> {
+    let now = platform.clock.now();
+    let before = |kept: Duration| now.saturating_sub(kept).unwrap_or(jiff::Timestamp::MIN);
+    let stale = Stale { answers: before(ANSWERS_KEPT), orders: before(ORDERS_KEPT), sign_ins: now };
+    let mut forgotten = 0;
+    loop {
+        let rows = platform.store.forget_desk(stale, FORGOTTEN_MAX).await?;
+        forgotten += rows;
+        if rows < FORGOTTEN_MAX as u64 {
+            return Ok(forgotten);
         }
     }
 }

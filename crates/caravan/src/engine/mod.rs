@@ -10,11 +10,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use caravan_domain::ids::Epoch;
 use futures::future::BoxFuture;
 use tracing::info;
 
 use crate::platform::log::{FetchLimit, PARTITIONS_DEFAULT};
+use crate::platform::transaction::CommitError;
 use crate::platform::{Platform, PlatformError};
+use crate::traces;
 
 pub mod backoff;
 mod batch;
@@ -27,15 +30,14 @@ mod positions;
 pub mod relay;
 pub mod stats;
 pub mod stop;
+mod telling;
 pub mod worker;
 
-pub(crate) use batch::event_record;
-pub use batch::unprompted as batch_transaction;
 pub use positions::LostPosition;
 pub use stats::{Stats, WorkerState, WorkerStats};
 pub use stop::Stop;
 
-use worker::{Spec, Worker};
+use worker::{Outcome, Spec, Worker};
 
 /// The numbers the engine works by.
 #[derive(Clone, Debug)]
@@ -114,6 +116,18 @@ pub struct Work {
     pub until_idle: bool,
     /// Names this process in leases and logs.
     pub instance: String,
+}
+
+/// Commits what no record asked for: people's commands, and the daily job's batches.
+///
+/// # Errors
+/// The store's; nothing has changed then.
+pub async fn commit(platform: &Platform, mut outcome: Outcome, epoch: Epoch) -> Result<(), CommitError> {
+    let start = platform.clock.now();
+    let draft = traces::of_unprompted(&mut outcome.events, epoch, start);
+    platform.store.commit(&batch::unprompted(outcome, epoch)).await?;
+    draft.keep(platform.clock.now());
+    Ok(())
 }
 
 /// One of the loops a process consists of.

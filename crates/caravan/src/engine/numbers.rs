@@ -8,14 +8,23 @@ use caravan_domain::event::Topic;
 use jiff::SignedDuration;
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 
-use super::worker::Spec;
+use super::worker::{Spec, Tally};
 use crate::platform::log::{NewRecord, Record};
 use crate::platform::transaction::NewDeadLetter;
+use crate::traces;
 
 /// Records handled, by worker and topic.
 const RECORDS: &str = "caravan_records_total";
 /// What became of them, by worker and outcome.
 const OUTCOMES: &str = "caravan_outcomes_total";
+/// An outcome: it had an effect.
+pub(super) const DONE: &str = "done";
+/// An outcome: it repeated what was done before.
+pub(super) const DUPLICATE: &str = "duplicate";
+/// An outcome: it is about a decision that is no longer in force.
+pub(super) const SUPERSEDED: &str = "superseded";
+/// An outcome: it was set aside.
+pub(super) const DEAD_LETTER: &str = "dead_letter";
 /// Seconds a batch took, by worker; its count is that of the batches.
 pub const BATCH_SECONDS: &str = "caravan_batch_seconds";
 /// Attempts that had to be made again, by worker.
@@ -36,6 +45,30 @@ pub fn describe() {
     describe_counter!(RETRIES, "Attempts that had to be made again.");
     describe_counter!(DEAD_LETTERS, "Records set aside, by worker, topic and reason.");
     describe_counter!(PUBLISHED, "Events published from the outbox, by topic.");
+    traces::describe();
+}
+
+/// Has what a worker will count stand at 0: a counter that appears with its first step shows no increase.
+pub(super) fn begin(spec: &Spec, tallies: &[Tally]) {
+    for topic in spec.topics {
+        counter!(RECORDS, "worker" => spec.name, "topic" => topic.name()).increment(0);
+    }
+    for outcome in [DONE, DUPLICATE, SUPERSEDED, DEAD_LETTER] {
+        counter!(OUTCOMES, "worker" => spec.name, "outcome" => outcome).increment(0);
+    }
+    counter!(RETRIES, "worker" => spec.name).increment(0);
+    tallies.iter().for_each(|tally| step(tally, 0));
+}
+
+pub(super) fn tallies(tallies: &BTreeMap<Tally, u64>) {
+    tallies.iter().for_each(|(tally, count)| step(tally, *count));
+}
+
+fn step(tally: &Tally, count: u64) {
+    match tally.label {
+        Some((label, value)) => counter!(tally.counter, label => value).increment(count),
+        None => counter!(tally.counter).increment(count),
+    }
 }
 
 pub(super) fn records(spec: &Spec, records: &[Record]) {

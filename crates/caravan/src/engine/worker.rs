@@ -1,5 +1,6 @@
 //! What a worker is to the engine: records in, an outcome out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +48,24 @@ pub struct Outcome {
     pub duplicates: usize,
     /// How many are about a decision that is no longer in force.
     pub superseded: usize,
+    /// What monitoring is told of it, once it is committed.
+    pub tallies: BTreeMap<Tally, u64>,
+}
+
+impl Outcome {
+    /// Counts one more of it.
+    pub fn tally(&mut self, tally: Tally) {
+        *self.tallies.entry(tally).or_default() += 1;
+    }
+}
+
+/// Something a worker counts for monitoring beside what the engine counts of every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tally {
+    /// The counter's name.
+    pub counter: &'static str,
+    /// The label and its value, where the counter has one.
+    pub label: Option<(&'static str, &'static str)>,
 }
 
 /// Why a worker gave no outcome.
@@ -65,6 +84,11 @@ pub enum WorkError {
 pub trait Worker: Send {
     /// Its fixed facts.
     fn spec(&self) -> Spec;
+
+    /// What it may count, so that each counter stands at 0 before it first steps.
+    fn tallies(&self) -> Vec<Tally> {
+        Vec::new()
+    }
 
     /// Decides what a batch leads to.
     async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError>;

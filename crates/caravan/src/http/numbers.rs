@@ -1,54 +1,47 @@
-//! Numbers for Prometheus: what the engine counts, and how far behind everything is when it is asked.
+//! Numbers for Prometheus: what is counted as it happens, and what is looked up when it is asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use caravan_domain::event::Topic;
-use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tokio::time::timeout;
 
-use super::Process;
-use crate::engine::numbers::{BATCH_SECONDS, BATCH_SECONDS_BOUNDS, describe};
-use crate::lag::lags;
-use crate::platform::{Platform, PlatformError};
-use crate::workers::WorkerKind;
+use super::Site;
+use super::shapes::Refusals;
+use crate::engine::numbers::{BATCH_SECONDS, BATCH_SECONDS_BOUNDS};
+use crate::{engine, workers};
 
-/// Records a worker has still to handle, by worker, topic and partition.
-const LAG: &str = "caravan_lag_records";
-/// Unpublished rows of the outbox, by topic.
-const OUTBOX_ROWS: &str = "caravan_outbox_rows";
-/// Age of the oldest of them in seconds, by topic.
-const OUTBOX_AGE: &str = "caravan_outbox_age_seconds";
-/// 1 if lag and outbox could be read for this answer.
-const LOOKED: &str = "caravan_lag_up";
+mod looks;
+mod requests;
+
+pub(super) use requests::measure;
+
+use looks::Looks;
+use requests::{REQUEST_SECONDS, REQUEST_SECONDS_BOUNDS};
+
 /// How often what was counted is tidied up, asked for or not.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How long looking may take.
-const LOOK_WAIT: Duration = Duration::from_secs(5);
 
-/// The recorder of this process.
+/// The recorder of this process, whoever asked for it first.
+static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+
+/// What was counted in this process, and what was last found in the store.
 pub(super) struct Numbers {
     handle: PrometheusHandle,
+    looks: Looks,
 }
 
 impl Numbers {
-    /// Has everything counted from now on.
+    /// Has everything counted from now on, unless it is already.
     pub(super) fn start() -> Result<Self, String> {
-        let builder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Full(BATCH_SECONDS.to_owned()), &BATCH_SECONDS_BOUNDS)
-            .map_err(|problem| problem.to_string())?;
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        metrics::set_global_recorder(recorder).map_err(|problem| problem.to_string())?;
-        describe();
-        describe_gauge!(LAG, "Records a worker has still to handle, by worker, topic and partition.");
-        describe_gauge!(OUTBOX_ROWS, "Events not published yet, by topic.");
-        describe_gauge!(OUTBOX_AGE, "Age of the oldest event not published yet, in seconds, by topic.");
-        describe_gauge!(LOOKED, "1 if lag and outbox could be read for this answer.");
+        let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+        let handle = match recorder.take() {
+            Some(handle) => handle,
+            None => record()?,
+        };
+        *recorder = Some(handle.clone());
         let upkeep = handle.clone();
         tokio::spawn(async move {
             loop {
@@ -56,33 +49,37 @@ impl Numbers {
                 upkeep.run_upkeep();
             }
         });
-        Ok(Self { handle })
+        Ok(Self { handle, looks: Looks::default() })
     }
 }
 
-/// `GET /metrics`
-pub(super) async fn show(State(process): State<Arc<Process>>) -> impl IntoResponse {
-    let looked = match process.platform.get() {
-        Some(platform) => matches!(timeout(LOOK_WAIT, look(platform, &process.workers)).await, Ok(Ok(()))),
-        None => false,
-    };
-    gauge!(LOOKED).set(if looked { 1.0 } else { 0.0 });
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], process.numbers.handle.render())
+/// Has everything counted from now on.
+fn record() -> Result<PrometheusHandle, String> {
+    let histograms = [(BATCH_SECONDS, &BATCH_SECONDS_BOUNDS[..]), (REQUEST_SECONDS, &REQUEST_SECONDS_BOUNDS[..])];
+    let mut builder = PrometheusBuilder::new();
+    for (name, bounds) in histograms {
+        let refused = |problem: metrics_exporter_prometheus::BuildError| problem.to_string();
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds).map_err(refused)?;
+    }
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|problem| problem.to_string())?;
+    engine::numbers::describe();
+    workers::numbers::describe();
+    looks::describe();
+    requests::describe();
+    Ok(handle)
 }
 
-/// Notes the lag of these workers, and the outbox.
-async fn look(platform: &Platform, workers: &[WorkerKind]) -> Result<(), PlatformError> {
-    for lag in lags(platform).await?.into_iter().filter(|lag| workers.contains(&lag.worker)) {
-        let (worker, topic, partition) = (lag.worker.spec().name, lag.topic.name(), lag.partition.to_string());
-        gauge!(LAG, "worker" => worker, "topic" => topic, "partition" => partition).set(lag.records() as f64);
-    }
-    let depths = platform.store.outbox_depths().await?;
-    let now = platform.clock.now();
-    for topic in Topic::ALL {
-        let depth = depths.iter().find(|depth| depth.topic == topic);
-        let age = depth.map_or(0.0, |depth| now.duration_since(depth.oldest).as_secs_f64().max(0.0));
-        gauge!(OUTBOX_ROWS, "topic" => topic.name()).set(depth.map_or(0, |depth| depth.rows) as f64);
-        gauge!(OUTBOX_AGE, "topic" => topic.name()).set(age);
-    }
-    Ok(())
+/// Numbers for Prometheus
+///
+/// On an address that only this machine can reach they need no token.
+#[utoipa::path(
+    get, path = "/metrics", tag = "System", operation_id = "metrics",
+    responses((status = 200, description = "In Prometheus' text format.", body = String, content_type = "text/plain"), Refusals),
+    security((), ("token" = ["read"]))
+)]
+pub(super) async fn show(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    site.numbers.looks.look(site.open.get().map(|open| &open.platform), &site.options).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], site.numbers.handle.render())
 }

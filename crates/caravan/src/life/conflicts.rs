@@ -7,6 +7,8 @@ use caravan_domain::purchase::PurchaseStatus;
 use caravan_domain::session::{Hours, SessionRule, SessionStatus, Standing, contradiction};
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::ChangeError;
@@ -20,12 +22,14 @@ const TRAINERS_READ_MAX: usize = 50;
 const PURCHASES_READ_MAX: usize = 500;
 
 /// A session that contradicts the roster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Conflict {
     /// The session.
     pub session_id: Uuid,
     /// Whose plan it is of.
     pub purchase_id: Uuid,
+    /// Its number in the plan.
+    pub ordinal: u32,
     /// Who teaches it.
     pub trainer_id: String,
     /// Who is taught.
@@ -43,6 +47,19 @@ pub struct Conflict {
 /// # Errors
 /// If the store can't be read, or a purchase can't be understood.
 pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result<Vec<Conflict>, ChangeError> {
+    conflicts_of_and_with(platform, trainer_ids, &[]).await
+}
+
+/// What contradicts the roster of what these trainers have still to teach, or lies on days that the company is closed, by
+/// start.
+///
+/// # Errors
+/// As of [`conflicts_of`].
+pub async fn conflicts_of_and_with(
+    platform: &Platform,
+    trainer_ids: &[String],
+    closures: &[Closure],
+) -> Result<Vec<Conflict>, ChangeError> {
     let now = platform.clock.now();
     let mut found = Vec::new();
     for ids in trainer_ids.chunks(TRAINERS_READ_MAX) {
@@ -50,7 +67,7 @@ pub async fn conflicts_of(platform: &Platform, trainer_ids: &[String]) -> Result
         let with_hours = |trainer: Trainer| (trainer.trainer_id.clone(), (Hours::of(&trainer), trainer));
         let trainers: Teachers = terms.into_iter().map(|(trainer, _)| with_hours(trainer)).collect();
         for purchase in platform.store.taught_by(ids).await? {
-            found.extend(of_purchase(&purchase, &trainers, now)?);
+            found.extend(of_purchase(&purchase, &trainers, closures, now)?);
         }
     }
     found.sort_by_key(|conflict| (conflict.starts_at, conflict.session_id));
@@ -83,13 +100,14 @@ pub async fn conflicts_with(platform: &Platform, closures: &[Closure]) -> Result
 fn on_closed_days(purchase: &Purchase, closures: &[Closure], now: Timestamp) -> Result<Vec<Conflict>, ChangeError> {
     let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
     let zone = schedule(purchase, allocation)?.zone;
-    let is_closed = |session: &Standing| {
-        let date = session.local_date(&zone);
-        closures.iter().any(|closure| (closure.from..=closure.until).contains(&date))
-    };
     let sessions = sessions_of(purchase)?;
-    let found = sessions.iter().filter(|session| is_to_come(session, now) && is_closed(session));
+    let found = sessions.iter().filter(|session| is_to_come(session, now) && is_closed(session, closures, &zone));
     Ok(found.map(|session| conflict(purchase, session, SessionRule::Closure)).collect())
+}
+
+fn is_closed(session: &Standing, closures: &[Closure], zone: &TimeZone) -> bool {
+    let date = session.local_date(zone);
+    closures.iter().any(|closure| (closure.from..=closure.until).contains(&date))
 }
 
 fn is_to_come(session: &Standing, now: Timestamp) -> bool {
@@ -101,6 +119,7 @@ fn conflict(purchase: &Purchase, session: &Standing, rule: SessionRule) -> Confl
     Conflict {
         session_id: session_id(purchase.id, session.planned.ordinal),
         purchase_id: purchase.id,
+        ordinal: session.planned.ordinal,
         trainer_id: session.state.trainer_id.clone(),
         student_id: student.id.clone(),
         time_zone: student.time_zone.clone(),
@@ -112,14 +131,20 @@ fn conflict(purchase: &Purchase, session: &Standing, rule: SessionRule) -> Confl
 /// Trainers by their ids, with when they teach.
 type Teachers = HashMap<String, (Hours, Trainer)>;
 
-fn of_purchase(purchase: &Purchase, trainers: &Teachers, now: Timestamp) -> Result<Vec<Conflict>, ChangeError> {
+fn of_purchase(
+    purchase: &Purchase,
+    trainers: &Teachers,
+    closures: &[Closure],
+    now: Timestamp,
+) -> Result<Vec<Conflict>, ChangeError> {
     let Some(allocation) = &purchase.allocation else { return Ok(Vec::new()) };
     let zone = schedule(purchase, allocation)?.zone;
     let student = &purchase.confirmation.student;
     let against = |session: &Standing| {
         let (hours, trainer) = trainers.get(&session.state.trainer_id)?;
         let at = session.occurrence(&zone);
-        let rule = contradiction(trainer, hours, &student.languages, &purchase.confirmation.course, &at)?;
+        let rule = contradiction(trainer, hours, &student.languages, &purchase.confirmation.course, &at)
+            .or_else(|| is_closed(session, closures, &zone).then_some(SessionRule::Closure))?;
         Some(conflict(purchase, session, rule))
     };
     Ok(sessions_of(purchase)?.iter().filter(|session| is_to_come(session, now)).filter_map(against).collect())

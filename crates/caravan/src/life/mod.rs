@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::engine::batch_transaction;
+use crate::engine;
 use crate::engine::worker::{Outcome, WorkError};
 use crate::platform::rows::{Purchase, TrainerRow};
 use crate::platform::transaction::CommitError;
@@ -28,6 +28,7 @@ pub mod refunds;
 pub mod replanning;
 pub mod sessions;
 pub mod time_data;
+pub mod wondering;
 
 /// How often it is tried while workers change the same things.
 const ATTEMPTS_MAX: u32 = 20;
@@ -168,7 +169,7 @@ fn told(broken: &[SessionRule]) -> String {
 /// Writes what was decided; `false` if something changed meanwhile and it is to be decided anew.
 async fn commit(platform: &Platform, outcome: Outcome, attempt: u32) -> Result<bool, CommitError> {
     let epoch = platform.store.epoch().await?;
-    match platform.store.commit(&batch_transaction(outcome, epoch)).await {
+    match engine::commit(platform, outcome, epoch).await {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict { .. }) if attempt < ATTEMPTS_MAX => {
             platform.clock.sleep(PAUSE).await;

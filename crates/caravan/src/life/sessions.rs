@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::places::{self, Learner, Teacher};
 use super::{ChangeError, commit, known, under_way};
 use crate::engine::worker::Outcome;
-use crate::platform::Platform;
 use crate::platform::rows::{Allocation, Purchase, Session, TrainerRow};
 use crate::platform::transaction::PlanExtension;
+use crate::platform::{Platform, PlatformError};
 use crate::workers::changing::{self, Order, Wanted, Wish};
 use crate::workers::window::{schedule, sessions_of};
 
@@ -63,6 +63,8 @@ impl Act {
 pub struct Request {
     /// Which session.
     pub session_id: Uuid,
+    /// The purchase it is of, from who knows it: then it is looked for among the sessions of that one alone.
+    pub purchase_id: Option<Uuid>,
     /// What of it.
     pub act: Act,
     /// The rules they decide against.
@@ -95,8 +97,7 @@ pub enum Done {
 /// [`ChangeError`]; then nothing has changed.
 pub async fn change(platform: &Platform, request: &Request) -> Result<Done, ChangeError> {
     for attempt in 1.. {
-        let session = platform.store.session(request.session_id).await?;
-        let session = session.ok_or(ChangeError::UnknownSession(request.session_id))?;
+        let session = asked_for(platform, request).await?.ok_or(ChangeError::UnknownSession(request.session_id))?;
         let purchase = under_way(platform, session.purchase_id).await?;
         let (outcome, done) = match decide(platform, request, purchase, &session).await? {
             Some(decided) => decided,
@@ -107,6 +108,12 @@ pub async fn change(platform: &Platform, request: &Request) -> Result<Done, Chan
         }
     }
     unreachable!("the last attempt returns")
+}
+
+async fn asked_for(platform: &Platform, request: &Request) -> Result<Option<Session>, PlatformError> {
+    let Some(purchase_id) = request.purchase_id else { return platform.store.session(request.session_id).await };
+    let sessions = platform.store.sessions_of(&[purchase_id]).await?;
+    Ok(sessions.into_iter().find(|session| session.id == request.session_id))
 }
 
 fn state_of(session: &Session) -> SessionState {

@@ -20,6 +20,9 @@ pub enum CacheKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FillToken(pub u64);
 
+/// A cache that keeps nothing: for a process that nobody tells what is outdated.
+pub struct NoCache;
+
 /// A cache that never serves what an invalidation has outdated.
 ///
 /// Invariant: after [`Cache::invalidate`] returned, no [`Cache::get`] answers with bytes whose
@@ -34,4 +37,23 @@ pub trait Cache: Send + Sync {
     async fn fill(&self, key: &CacheKey, token: FillToken, answer: Vec<u8>) -> Result<bool, PlatformError>;
     /// Forgets the answers for `keys`, and refuses fills that began before.
     async fn invalidate(&self, keys: &[CacheKey]) -> Result<(), PlatformError>;
+}
+
+#[async_trait]
+impl Cache for NoCache {
+    async fn get(&self, _key: &CacheKey) -> Result<Option<Vec<u8>>, PlatformError> {
+        Ok(None)
+    }
+
+    async fn token(&self) -> Result<FillToken, PlatformError> {
+        Ok(FillToken(0))
+    }
+
+    async fn fill(&self, _key: &CacheKey, _token: FillToken, _answer: Vec<u8>) -> Result<bool, PlatformError> {
+        Ok(false)
+    }
+
+    async fn invalidate(&self, _keys: &[CacheKey]) -> Result<(), PlatformError> {
+        Ok(())
+    }
 }

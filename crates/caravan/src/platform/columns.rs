@@ -16,9 +16,11 @@ use uuid::Uuid;
 use super::PlatformError;
 use super::log::TopicPartition;
 use super::rows::{
-    Allocation, Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, Settled, TimeData, TrainerRow,
-    Unfulfilled,
+    Allocation, Bound, Change, DeadLetter, LetterGroup, OutboxDepth, Position, Purchase, RefundRow, Session, Settled,
+    Standings, TimeData, TrainerRow, Unfulfilled, UnfulfilledDepth, Waiting, WaitingWork,
 };
+
+pub(super) mod desk;
 
 /// The [`PlatformError`] of a value that can't be what this program wrote.
 pub(super) fn unreadable(what: &str, problem: impl std::fmt::Display) -> PlatformError {
@@ -103,6 +105,7 @@ pub(super) struct PurchaseColumns {
     amended: Option<String>,
     start_date: Option<String>,
     horizon: Option<String>,
+    scheduled_at: Option<String>,
     generations: i64,
     allocation_id: Option<String>,
     trainer_id: Option<String>,
@@ -116,6 +119,18 @@ pub(super) struct PurchaseColumns {
     earlier: Option<String>,
     revision: i64,
     changed: Option<String>,
+}
+
+/// When a trainer was bound to a purchase: who, when, in which slots, from which session on.
+pub(super) fn bound(
+    (trainer_id, allocated_at, slots, first_ordinal): (String, String, String, i64),
+) -> Result<Bound, PlatformError> {
+    Ok(Bound {
+        trainer_id,
+        allocated_at: parsed("allocated_at", &allocated_at)?,
+        slots: from_json("allocations.slots", &slots)?,
+        first_ordinal: number("first_ordinal", first_ordinal)?,
+    })
 }
 
 /// What stands beside a purchase that is not fulfilled.
@@ -157,6 +172,7 @@ pub(super) fn purchase(columns: PurchaseColumns) -> Result<(i64, Purchase), Plat
         reported,
         start_date: optional("start_date", columns.start_date)?,
         horizon: optional("horizon", columns.horizon)?,
+        scheduled_at: optional("scheduled_at", columns.scheduled_at)?,
         generations: number("generations", columns.generations)?,
         revision: columns.revision,
         changed: changed(columns.changed.as_deref().unwrap_or("[]"))?,
@@ -359,6 +375,7 @@ pub(super) struct RefundColumns {
     settled_at: Option<String>,
     settled_by: Option<String>,
     note: Option<String>,
+    provisional: i64,
 }
 
 /// A refund and its place in the list.
@@ -377,6 +394,7 @@ pub(super) fn refund(columns: RefundColumns) -> Result<(i64, RefundRow), Platfor
             refunded_at: parsed("refunded_at", &columns.refunded_at)?,
             amount: Amount { minor: columns.amount, currency: columns.currency },
             reason: columns.reason,
+            provisional: columns.provisional != 0,
             metadata: from_json("refunds.metadata", &columns.metadata)?,
         },
         recorded_at: parsed("recorded_at", &columns.recorded_at)?,
@@ -424,6 +442,70 @@ pub(super) fn change(columns: ChangeColumns) -> Result<Change, PlatformError> {
 /// What waits in the outbox for a topic: how many rows, and the time of the oldest.
 pub(super) fn outbox_depth((topic, rows, oldest): (String, i64, i64)) -> Result<OutboxDepth, PlatformError> {
     Ok(OutboxDepth { topic: parsed("topic", &topic)?, rows: number("count", rows)?, oldest: milliseconds(oldest)? })
+}
+
+/// A purchase on the waitlist: which, since when, the roster version it was judged on, and the receipt of that.
+pub(super) fn waiting(
+    (purchase_id, waitlisted_at, seen_version, receipt): (String, String, i64, String),
+) -> Result<Waiting, PlatformError> {
+    Ok(Waiting {
+        purchase_id: parsed("purchase id", &purchase_id)?,
+        waitlisted_at: parsed("waitlisted_at", &waitlisted_at)?,
+        seen_version,
+        receipt,
+    })
+}
+
+/// How the purchases of so many spans stand, from the place of a span, a status and how many have it.
+pub(super) fn standings(
+    spans: usize,
+    rows: impl Iterator<Item = Result<(i64, String, i64), PlatformError>>,
+) -> Result<Vec<Standings>, PlatformError> {
+    let mut standings = vec![Standings::default(); spans];
+    for row in rows {
+        let (place, status, purchases) = row?;
+        let span = standings.get_mut(number::<usize>("place", place)?);
+        let span = span.ok_or_else(|| unreadable(&format!("place {place}"), "it was not asked for"))?;
+        span.by_status.insert(parsed("purchase status", &status)?, number("count", purchases)?);
+    }
+    Ok(standings)
+}
+
+/// Of dead letters, refunds and the waitlist: how many wait, and since when the oldest does.
+type WaitingColumns = (i64, Option<String>, i64, Option<String>, i64, Option<String>);
+
+/// What waits for a person.
+pub(super) fn waiting_work(columns: WaitingColumns) -> Result<WaitingWork, PlatformError> {
+    let (dead_letters, oldest_letter, refunds, oldest_refund, waitlisted, oldest_waiting) = columns;
+    Ok(WaitingWork {
+        dead_letters: number("count", dead_letters)?,
+        oldest_letter: optional("failed_at", oldest_letter)?,
+        refunds: number("count", refunds)?,
+        oldest_refund: optional("recorded_at", oldest_refund)?,
+        waitlisted: number("count", waitlisted)?,
+        oldest_waiting: optional("waitlisted_at", oldest_waiting)?,
+    })
+}
+
+/// Dead letters of a reason and topic: how many, and when the first and the last of them were set aside.
+pub(super) fn letter_group(
+    (reason, topic, letters, oldest, newest): (String, String, i64, String, String),
+) -> Result<LetterGroup, PlatformError> {
+    Ok(LetterGroup {
+        reason,
+        topic: parsed("topic", &topic)?,
+        letters: number("count", letters)?,
+        oldest: parsed("failed_at", &oldest)?,
+        newest: parsed("failed_at", &newest)?,
+    })
+}
+
+/// How many purchases that stand alike are not fulfilled, and since when the oldest is not.
+pub(super) fn unfulfilled_depth(
+    (status, purchases, oldest): (String, i64, String),
+) -> Result<UnfulfilledDepth, PlatformError> {
+    let (status, purchases) = (parsed("status", &status)?, number("count", purchases)?);
+    Ok(UnfulfilledDepth { status, purchases, oldest: parsed("since", &oldest)? })
 }
 
 #[cfg(test)]

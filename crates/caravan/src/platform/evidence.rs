@@ -189,6 +189,8 @@ pub struct RefundEvidence {
     pub purchase_id: String,
     /// The payment side's id.
     pub refund_id: String,
+    /// Whether it may be returned.
+    pub provisional: bool,
     /// In minor units.
     pub amount: i64,
     /// Of what.

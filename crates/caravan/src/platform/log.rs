@@ -135,6 +135,8 @@ pub trait Log: Send + Sync {
     }
     /// Joins a consumer group for some topics.
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError>;
+    /// Reads topics beside all groups: every partition of them, from wherever the caller asks; nobody is told how far.
+    async fn follow(&self, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError>;
     /// Drops records older than `before` that every group in `consumed` (the least next offset of
     /// the groups that read a partition) has passed; returns how many.
     async fn trim(&self, consumed: &BTreeMap<TopicPartition, u64>, before: Timestamp) -> Result<u64, PlatformError>;

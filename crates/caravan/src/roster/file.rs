@@ -141,21 +141,23 @@ fn csv_records<T>(
     read: impl for<'a> Fn(Vec<&'a str>, Vec<&'a str>) -> Result<T, Vec<FieldFault>>,
 ) -> Reading<T> {
     let mut reading = Reading::new();
+    let content = without_mark(content);
     // Every record is read, even one with too few columns, so that all faults are told at once.
-    let mut lines = csv::ReaderBuilder::new().flexible(true).from_reader(without_mark(content));
-    let header = match lines.headers() {
+    let mut records = csv::ReaderBuilder::new().flexible(true).from_reader(content);
+    let header = match records.headers() {
         Ok(header) => header.clone(),
         Err(error) => {
             reading.faults.push(LineFault::of_line(1, error.to_string()));
             return reading;
         }
     };
+    let mut lines = Lines::of(content);
     let mut record = csv::ByteRecord::new();
     loop {
-        match lines.read_byte_record(&mut record) {
+        match records.read_byte_record(&mut record) {
             Ok(false) => return reading,
             Ok(true) => {
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = lines.at(record.position());
                 let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
                 match cells {
                     Ok(cells) => reading.note(line, read(header.iter().collect(), cells)),
@@ -163,11 +165,41 @@ fn csv_records<T>(
                 }
             }
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
+                let line = lines.at(error.position());
                 reading.faults.push(LineFault::of_line(line, error.to_string()));
                 return reading;
             }
         }
+    }
+}
+
+/// Which line each record stands on. Records are told to begin where the one before was complete, which is before the
+/// line feed of its CR LF and before empty lines.
+struct Lines<'a> {
+    content: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(content: &'a [u8]) -> Self {
+        Self { content, at: 0, line: 1 }
+    }
+
+    /// The line of the first character from there on that doesn't end one. Positions are asked for in their order.
+    fn at(&mut self, position: Option<&csv::Position>) -> u64 {
+        let from = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.at);
+        while let Some(byte) = self.content.get(self.at) {
+            let ends_here = match byte {
+                b'\n' => true,
+                b'\r' => self.content.get(self.at + 1) != Some(&b'\n'),
+                _ if self.at >= from => break,
+                _ => false,
+            };
+            self.line += u64::from(ends_here);
+            self.at += 1;
+        }
+        self.line
     }
 }
 
@@ -251,6 +283,34 @@ mod tests {
             Format::JsonLines,
         ));
         assert_eq!(faults, ["line 3: /trainer_id is \"a\", which line 1 is about already"]);
+    }
+
+    #[test]
+    fn a_fault_is_told_of_the_line_it_stands_on_however_lines_end() {
+        let csv = "trainer_id,time_zone,name\n\nt1,UTC,Ann\n\nt2,UTC,\"two\nlines\"\nt3,Nowhere/Else,\nt4,UTC,\n";
+        let json = "{\"trainer_id\":\"a\"}\n\n{\"trainer_id\":\"b\",\"weight\":0}\n{\"trainer_id\":\"c\"}\n{\n";
+        for (content, format, ends, lines) in [
+            (csv, Format::Csv, vec!["\n", "\r\n", "\r"], vec![7]),
+            (json, Format::JsonLines, vec!["\n", "\r\n"], vec![3, 5]),
+        ] {
+            for end in ends {
+                let content = content.replace('\n', end);
+                let faults = trainers_of(content.as_bytes(), format).unwrap_err();
+                let told: Vec<u64> = faults.iter().map(|fault| fault.line).collect();
+                assert_eq!(told, lines, "{end:?}: {faults:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_closure_that_is_wrong_is_told_of_its_line_with_cr_lf_too() {
+        let csv = "from,until,name\r\n2026-12-24,2026-12-26,Christmas\r\n2026-02-30,2026-02-30,Never\r\n";
+        let json = "{\"from\":\"2026-12-24\",\"until\":\"2026-12-26\",\"name\":\"Christmas\"}\r\n\r\n{\"from\":7}\r\n";
+        for content in [csv, json] {
+            let format = Format::of(Path::new("-"), content.as_bytes());
+            let faults = closures_of(content.as_bytes(), format).unwrap_err();
+            assert!(faults.iter().all(|fault| fault.line == 3), "{faults:?}");
+        }
     }
 
     #[test]

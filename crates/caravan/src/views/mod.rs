@@ -4,6 +4,7 @@
 
 use std::future::Future;
 
+use caravan_domain::purchase::Course;
 use caravan_domain::trainer::Trainer;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -11,18 +12,27 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::platform::cache::{Cache, CacheKey};
-use crate::platform::rows::{Purchase, PurchaseFilter, SessionFilter};
+use crate::platform::rows::{DeadLetterFilter, Purchase, PurchaseFilter, SessionFilter};
 use crate::platform::store::Store;
 use crate::platform::{Platform, PlatformError};
 
+mod receipt;
 mod rows;
+mod shapes;
+mod timeline;
 
+pub use receipt::counted;
 pub use rows::{ChangeRow, PurchaseRow, PurchaseWhole, SessionRow};
+pub(crate) use shapes::{SlotShape, WeekdayShape};
+pub use timeline::Step;
 
 /// Purchases of a student that are shown, the oldest first.
 pub const PURCHASES_MAX: usize = 1_000;
 /// Sessions of a trainer that are shown, the earliest first.
 pub const SESSIONS_MAX: usize = 2_000;
+
+/// Dead letters of a purchase that are shown, the oldest first.
+const DEAD_LETTERS_MAX: usize = 50;
 
 /// A student as readers see them.
 #[derive(Debug, Serialize)]
@@ -89,7 +99,7 @@ pub async fn trainer(platform: &Platform, id: &str) -> Result<Option<Vec<u8>>, P
 /// If the database can't be read.
 pub async fn whole(store: &dyn Store, purchase: &Purchase) -> Result<PurchaseWhole, PlatformError> {
     let allocation = purchase.allocation.as_ref();
-    let waiting = store.waiting(purchase.id).await?;
+    let waiting = store.waiting(&[purchase.id]).await?.pop();
     let receipt = match (allocation, &waiting) {
         (Some(_), _) => store.receipt(purchase.id).await?,
         (None, Some(waiting)) => Some(waiting.receipt.clone()),
@@ -97,14 +107,21 @@ pub async fn whole(store: &dyn Store, purchase: &Purchase) -> Result<PurchaseWho
     };
     let filter = SessionFilter { purchase_id: Some(purchase.id), ..SessionFilter::default() };
     let sessions = store.list_sessions(&filter, None, usize::from(u16::MAX)).await?;
-    let changes = store.changes_of(purchase.id).await?;
+    let (bound, changes) = (store.bound(purchase.id).await?, store.changes_of(purchase.id).await?);
+    let about = vec![purchase.confirmation.payment_id.clone(), purchase.id.to_string()];
+    let filter = DeadLetterFilter { keys: about, ..DeadLetterFilter::default() };
+    let letters = store.list_dead_letters(&filter, None, DEAD_LETTERS_MAX).await?;
+    let receipt: Option<serde_json::Value> = receipt.and_then(|text| serde_json::from_str(&text).ok());
+    let Course { subject, level } = &purchase.confirmation.course;
     Ok(PurchaseWhole {
         row: PurchaseRow::from(purchase),
         confirmation: purchase.confirmation.clone(),
         allocation_id: allocation.map(|allocation| allocation.id),
         skipped: allocation.map(|allocation| allocation.skipped.clone()),
-        waitlisted_at: waiting.map(|waiting| waiting.waitlisted_at),
-        receipt: receipt.and_then(|text| serde_json::from_str(&text).ok()),
+        waitlisted_at: waiting.as_ref().map(|waiting| waiting.waitlisted_at),
+        timeline: timeline::timeline(purchase, waiting.as_ref(), &bound, &changes, &letters),
+        explanation: receipt.iter().flat_map(|kept| receipt::explained(kept, &format!("{subject} {level}"))).collect(),
+        receipt,
         sessions: sessions.into_iter().map(SessionRow::from).collect(),
         changes: changes.into_iter().map(ChangeRow::from).collect(),
     })

@@ -7,18 +7,23 @@ use caravan_domain::session::SessionStatus;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::shapes::SlotShape;
+use super::timeline::Step;
 use crate::platform::rows::{Change, Purchase, Session};
 
 /// A purchase as it is listed.
 #[allow(missing_docs)]
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PurchaseRow {
     pub purchase_id: Uuid,
     pub payment_id: String,
     pub item: Option<String>,
     pub student_id: String,
+    /// `created`, `waitlisted`, `allocated`, `scheduled`, `completed` or `cancelled`; more may come.
+    #[schema(value_type = String)]
     pub status: PurchaseStatus,
     pub requested_start_date: Date,
     pub start_date: Option<Date>,
@@ -26,6 +31,8 @@ pub struct PurchaseRow {
     pub horizon: Option<Date>,
     pub trainer_id: Option<String>,
     pub allocated_at: Option<Timestamp>,
+    /// The chosen weekly times, in the student's zone.
+    #[schema(value_type = Option<Vec<SlotShape>>)]
     pub slots: Option<Vec<Slot>>,
     pub created_at: Timestamp,
     pub subject: String,
@@ -58,22 +65,30 @@ impl From<&Purchase> for PurchaseRow {
 
 /// A purchase with everything that is known of it.
 #[allow(missing_docs)]
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PurchaseWhole {
     #[serde(flatten)]
     pub row: PurchaseRow,
+    /// What was confirmed, with the course and the plan that count now.
+    #[schema(value_type = Object)]
     pub confirmation: Confirmation,
     pub allocation_id: Option<Uuid>,
     pub skipped: Option<Vec<Date>>,
     pub waitlisted_at: Option<Timestamp>,
+    /// What has happened, from the payment on, oldest first.
+    pub timeline: Vec<Step>,
+    /// Why that trainer, or why none.
+    #[schema(value_type = Option<Object>)]
     pub receipt: Option<serde_json::Value>,
+    /// The receipt, in words.
+    pub explanation: Vec<String>,
     pub sessions: Vec<SessionRow>,
     pub changes: Vec<ChangeRow>,
 }
 
 /// What a person changed of a purchase.
 #[allow(missing_docs)]
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChangeRow {
     pub revision: i64,
     pub kind: String,
@@ -93,7 +108,7 @@ impl From<Change> for ChangeRow {
 
 /// A session as it is listed.
 #[allow(missing_docs)]
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SessionRow {
     pub session_id: Uuid,
     pub purchase_id: Uuid,
@@ -104,6 +119,8 @@ pub struct SessionRow {
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
     pub time_zone: String,
+    /// `scheduled`, `completed`, `missed` or `cancelled`; more may come.
+    #[schema(value_type = String)]
     pub status: SessionStatus,
     pub planned_starts_at: Timestamp,
 }

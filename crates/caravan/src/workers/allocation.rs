@@ -13,10 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::binding::{Bound, SOURCE, bind, unwritable};
-use super::read_all;
 use super::session::unknown_purchase;
+use super::{numbers, read_all};
 use crate::engine::Policy;
-use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
+use crate::engine::worker::{Outcome, Spec, Tally, WorkError, Worker};
 use crate::platform::PlatformError;
 use crate::platform::log::Record;
 use crate::platform::rows::{Purchase, TrainerRow};
@@ -55,9 +55,8 @@ pub struct AllocationWorker {
 impl AllocationWorker {
     /// A worker that knows no trainer yet.
     pub fn new(policy: &Policy) -> Self {
-        let rules = allocation::Policy { max_skipped: policy.max_skipped, lead_days: policy.lead_days };
         Self {
-            roster: Roster::new(rules),
+            roster: Roster::new(rules(policy)),
             versions: HashMap::new(),
             seen: None,
             sweeping: Vec::new(),
@@ -74,6 +73,10 @@ impl AllocationWorker {
 impl Worker for AllocationWorker {
     fn spec(&self) -> Spec {
         SPEC
+    }
+
+    fn tallies(&self) -> Vec<Tally> {
+        numbers::of_allocation()
     }
 
     async fn handle(&mut self, batch: &[Record], reads: &dyn Reads, now: Timestamp) -> Result<Outcome, WorkError> {
@@ -182,8 +185,7 @@ impl AllocationWorker {
     fn take_over(&mut self, trainers: Vec<TrainerRow>) {
         for row in trainers {
             self.versions.insert(row.trainer.trainer_id.clone(), row.version);
-            let calendar = Calendar::from_rows(row.calendar);
-            self.roster.upsert(TrainerState { trainer: row.trainer, calendar, share: row.share });
+            self.roster.upsert(state_of(row));
         }
     }
 
@@ -199,7 +201,7 @@ impl AllocationWorker {
         if purchases.is_empty() {
             return Ok(());
         }
-        purchases.sort_by_key(|purchase| (purchase.created_at, purchase.id));
+        oldest_first(&mut purchases);
         let requests = requests(&purchases, reads, now).await?;
         let decisions = self.roster.allocate(&requests, now);
         for (purchase, decision) in purchases.iter().zip(decisions) {
@@ -210,6 +212,7 @@ impl AllocationWorker {
                     let revision = Some(purchase.revision);
                     let bound = Bound { confirmation: &purchase.confirmation, revision, generation, first_ordinal: 1 };
                     bind(outcome, &bound, &booking, now, parent)?;
+                    outcome.tally(numbers::ALLOCATED);
                     self.pending.push(booking);
                 }
                 Decision::Waitlisted(waitlisting) => {
@@ -246,8 +249,27 @@ pub fn first_matter(now: Timestamp) -> Timestamp {
     now.saturating_sub(SignedDuration::from_hours(14 * 24)).unwrap_or(Timestamp::MIN)
 }
 
+/// What the business has set of the rules.
+pub(crate) fn rules(policy: &Policy) -> allocation::Policy {
+    allocation::Policy { max_skipped: policy.max_skipped, lead_days: policy.lead_days }
+}
+
+/// A trainer as the rules take them.
+pub(crate) fn state_of(row: TrainerRow) -> TrainerState {
+    TrainerState { trainer: row.trainer, calendar: Calendar::from_rows(row.calendar), share: row.share }
+}
+
+/// The order in which purchases of a batch are decided.
+pub(crate) fn oldest_first(purchases: &mut [Purchase]) {
+    purchases.sort_by_key(|purchase| (purchase.created_at, purchase.id));
+}
+
 /// What the rules need to know of each purchase, in the same order.
-async fn requests(purchases: &[Purchase], reads: &dyn Reads, now: Timestamp) -> Result<Vec<Request>, PlatformError> {
+pub(crate) async fn requests(
+    purchases: &[Purchase],
+    reads: &dyn Reads,
+    now: Timestamp,
+) -> Result<Vec<Request>, PlatformError> {
     let mut students: Vec<String> = purchases.iter().map(|purchase| purchase.confirmation.student.id.clone()).collect();
     students.sort_unstable();
     students.dedup();
@@ -276,7 +298,8 @@ async fn requests(purchases: &[Purchase], reads: &dyn Reads, now: Timestamp) -> 
     Ok(purchases.iter().zip(&asked).map(request).collect())
 }
 
-fn student_and_subject(purchase: &Purchase) -> (String, String) {
+/// Whose purchase it is, and of what: by these a student's trainer before is known.
+pub(crate) fn student_and_subject(purchase: &Purchase) -> (String, String) {
     (purchase.confirmation.student.id.clone(), folded(&purchase.confirmation.course.subject))
 }
 
@@ -289,8 +312,9 @@ fn waitlisted(
     parent: Option<&str>,
 ) -> Result<(), WorkError> {
     let confirmation = &purchase.confirmation;
-    // Told once per wait: a purchase that waits already is only judged anew.
+    // Told and counted once per wait: a purchase that waits already is only judged anew.
     if purchase.status == PurchaseStatus::Created {
+        outcome.tally(numbers::waitlisted(&waitlisting.receipt));
         let reasons = waitlisting.receipt.removed.iter().map(|(rule, count)| (rule.name().to_owned(), *count));
         let payload = PurchaseWaitlisted {
             purchase_id: purchase.id,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use caravan_domain::event::Topic;
+use caravan_domain::event::{Topic, open};
+use caravan_domain::ids::purchase_id;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::read_all;
 use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
 use crate::platform::cache::CacheKey;
 use crate::platform::log::Record;
@@ -26,6 +26,7 @@ pub const SPEC: Spec = Spec {
         Topic::PurchaseChanged,
         Topic::SessionsChanged,
         Topic::TrainerChanged,
+        Topic::DeadLetterQueue,
     ],
     linger: Duration::from_millis(25),
     looks_around: false,
@@ -43,9 +44,20 @@ impl Worker for CacheWorker {
 
     async fn handle(&mut self, batch: &[Record], _reads: &dyn Reads, _now: Timestamp) -> Result<Outcome, WorkError> {
         let mut outcome = Outcome::default();
-        let named = read_all(batch, &mut outcome, |_, envelope| Ok(keys(&envelope.data)));
-        outcome.done = named.len();
-        outcome.invalidated = named.into_iter().flat_map(|(_, _, keys)| keys).collect();
+        for (index, record) in batch.iter().enumerate() {
+            // What was set aside may be anything: its key is enough, and nothing of it is ever refused.
+            let outdated = match record.at.topic {
+                Topic::DeadLetterQueue => Ok(keys_of_letter(record)),
+                _ => open(record.value.as_deref(), &record.headers).map(|envelope| keys(&envelope.data)),
+            };
+            match outdated {
+                Ok(outdated) => {
+                    outcome.invalidated.extend(outdated);
+                    outcome.done += 1;
+                }
+                Err(rejection) => outcome.rejected.push((index, rejection)),
+            }
+        }
         outcome.invalidated.sort_unstable();
         outcome.invalidated.dedup();
         Ok(outcome)
@@ -64,4 +76,12 @@ fn keys(data: &Value) -> Vec<CacheKey> {
         places.map(|place| session.pointer(place).and_then(Value::as_str).map(str::to_owned).map(CacheKey::Trainer))
     });
     [purchase, student, trainer].into_iter().chain(theirs).flatten().collect()
+}
+
+/// The purchase a record that was set aside is about, by its key: a purchase's id, or a payment's.
+fn keys_of_letter(letter: &Record) -> Vec<CacheKey> {
+    let Some(key) = letter.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else { return Vec::new() };
+    let value: Option<Value> = letter.value.as_deref().and_then(|value| serde_json::from_slice(value).ok());
+    let item = value.as_ref().and_then(|value| value.get("item")).and_then(Value::as_str);
+    [key.to_owned(), purchase_id(key, item).to_string()].map(CacheKey::Purchase).into()
 }

@@ -8,7 +8,7 @@ use tracing::{error, info};
 use super::{prolonging, window};
 use crate::engine::cron::{ByHand, DailyJob, Keep};
 use crate::engine::worker::{Outcome, WorkError};
-use crate::engine::{Policy, batch_transaction};
+use crate::engine::{self, Policy};
 use crate::platform::rows::Purchase;
 use crate::platform::transaction::{CommitError, Effects, Transaction};
 use crate::platform::{Platform, PlatformError};
@@ -40,7 +40,7 @@ impl ExtendWindows {
             let found = outcome.effects.prolonged.len();
             let written = match found {
                 0 => Ok(()),
-                _ => platform.store.commit(&batch_transaction(outcome, epoch)).await,
+                _ => engine::commit(platform, outcome, epoch).await,
             };
             match written {
                 Ok(()) => {
@@ -70,7 +70,7 @@ impl ExtendWindows {
             let epoch = platform.store.epoch().await?;
             let outcome = extensions(&due, target, platform.clock.now()).map_err(broken)?;
             let windows = outcome.effects.windows.len();
-            match platform.store.commit(&batch_transaction(outcome, epoch)).await {
+            match engine::commit(platform, outcome, epoch).await {
                 Ok(()) => {
                     extended += windows;
                     (after, limit) = (Some(last), BATCH);

@@ -16,6 +16,7 @@ pub mod cache;
 pub mod cancellation;
 pub mod changing;
 pub mod cron;
+pub mod numbers;
 mod prolonging;
 pub mod purchase;
 mod refunding;

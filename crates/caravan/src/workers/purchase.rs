@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use caravan_domain::event::{Event, PurchaseCreated, Topic, decode_confirmation, decode_refund};
+use caravan_domain::event::{
+    Event, PurchaseCreated, Topic, decode_confirmation, decode_refund, redrives_of, refusal_of,
+};
 use caravan_domain::ids;
 use caravan_domain::purchase::{Confirmation, PurchaseStatus};
 use caravan_domain::refund::Refund;
@@ -17,6 +19,7 @@ use super::read_all;
 use super::refunding::Books;
 use crate::engine::Policy;
 use crate::engine::worker::{Outcome, Spec, WorkError, Worker};
+use crate::platform::cache::CacheKey;
 use crate::platform::log::Record;
 use crate::platform::rows::Purchase;
 use crate::platform::store::Reads;
@@ -82,9 +85,15 @@ impl Worker for PurchaseWorker {
         let mut outcome = Outcome::default();
         let reports = read_all(batch, &mut outcome, |record, envelope| match record.at.topic {
             Topic::PurchaseRefunded => decode_refund(&envelope.data).map(Report::Refunded),
-            _ => decode_confirmation(&envelope.data, record.timestamp).map(Report::Confirmed),
+            _ => match refusal_of(&record.headers) {
+                Some(rejection) => Err(rejection),
+                None => decode_confirmation(&envelope.data, record.timestamp).map(Report::Confirmed),
+            },
         });
         let ids: Vec<Uuid> = reports.iter().map(|(_, _, report)| report.purchase_id()).collect();
+        // That it was sent again is told with its purchase, even if it changes nothing.
+        let again = reports.iter().zip(&ids).filter(|((index, ..), _)| redrives_of(&batch[*index].headers) > 0);
+        outcome.invalidated = again.map(|(_, id)| CacheKey::Purchase(id.to_string())).collect();
         let mut known: HashMap<Uuid, Purchase> =
             reads.purchases(&ids).await?.into_iter().map(|purchase| (purchase.id, purchase)).collect();
         let mut books = Books::new(reads.refunds(&ids).await?, self.full_refund_cancels);
@@ -139,6 +148,7 @@ fn unrecorded(id: Uuid, confirmation: Confirmation, created_at: Timestamp) -> Pu
         reported: None,
         start_date: None,
         horizon: None,
+        scheduled_at: None,
         allocation: None,
         earlier: Vec::new(),
         generations: 0,

@@ -73,11 +73,7 @@ impl Books {
         let before = account.known.iter().map(|row| (row.id, &row.refund));
         let new = account.new.iter().map(|pending| (pending.id, &pending.refund));
         if let Some((_, first)) = before.chain(new).find(|(known, _)| *known == id) {
-            return if first.amount == refund.amount {
-                Ok(true)
-            } else {
-                Err(conflicting(purchase_id, first, &refund))
-            };
+            return if first.agrees_with(&refund) { Ok(true) } else { Err(conflicting(purchase_id, first, &refund)) };
         }
         if let Some(paid) = paid.filter(|paid| paid.currency != refund.amount.currency) {
             return Err(in_another_currency(purchase_id, paid, &refund));
@@ -145,20 +141,19 @@ impl Ledger<'_> {
         account: &Account,
         reads: &dyn Reads,
     ) -> Result<HashMap<Uuid, RefundState>, WorkError> {
-        let currency = self.purchase.confirmation.amount.currency.clone();
+        let paid = self.purchase.confirmation.amount.clone();
         let (kept, counted): (Vec<_>, Vec<_>) = account.known.iter().partition(|row| row.state == RefundState::Kept);
         let mut open: Vec<Uuid> = counted
             .iter()
-            .filter(|row| row.state == RefundState::Open && row.refund.amount.currency == currency)
+            .filter(|row| row.state == RefundState::Open && row.refund.amount.currency == paid.currency)
             .map(|row| row.id)
             .collect();
-        let mut amounts: Vec<Amount> = counted.iter().map(|row| row.refund.amount.clone()).collect();
+        let mut all: Vec<Refund> = counted.iter().map(|row| row.refund.clone()).collect();
         let kept = kept.into_iter().map(|row| Pending { id: row.id, refund: row.refund.clone(), parent: None });
         let mut states = HashMap::new();
         for pending in kept.chain(account.new.iter().cloned()) {
-            amounts.push(pending.refund.amount.clone());
-            let counts = pending.refund.amount.currency == currency;
-            let whole = counts && is_whole(&self.purchase.confirmation.amount, &amounts);
+            all.push(pending.refund.clone());
+            let whole = pending.refund.counts_towards(&paid) && is_whole(&paid, &all);
             if whole && self.cancels && self.is_called_off(outcome, &pending, reads).await? {
                 // Nobody has anything to decide about the parts any more.
                 states.extend(open.drain(..).chain([pending.id]).map(|id| (id, RefundState::Applied)));
@@ -166,7 +161,7 @@ impl Ledger<'_> {
             }
             self.note(outcome, &pending)?;
             states.insert(pending.id, RefundState::Open);
-            if counts {
+            if pending.refund.amount.currency == paid.currency {
                 open.push(pending.id);
             }
         }
@@ -247,12 +242,15 @@ impl Ledger<'_> {
 }
 
 fn conflicting(purchase_id: Uuid, first: &Refund, other: &Refund) -> Rejection {
-    let shown = |amount: &Amount| format!("{} {}", amount.minor, amount.currency);
+    let shown = |refund: &Refund| {
+        let Amount { minor, currency } = &refund.amount;
+        format!("{minor} {currency}{}", if refund.provisional { ", provisional" } else { "" })
+    };
     let detail = format!(
         "refund {:?} of purchase {purchase_id} was reported before with {}, this report says {}; the first stands",
         first.refund_id,
-        shown(&first.amount),
-        shown(&other.amount)
+        shown(first),
+        shown(other)
     );
     Rejection::new(Reason::ConflictingRefund, detail)
 }

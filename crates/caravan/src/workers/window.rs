@@ -71,6 +71,7 @@ pub(super) fn extend_to(
         revision: Some(purchase.revision),
         from: purchase.horizon,
         until,
+        at: now,
         sessions,
     });
     Ok(true)

@@ -386,6 +386,20 @@ const DAMAGES: &[Damage] = &[
         breaks: &[NothingVanishes],
     },
     Damage {
+        what: "a refund may return, though it was reported for good",
+        find: "SELECT f.id, r.place FROM refunds f
+               JOIN {PLACED} r ON r.topic = 'purchase-refunded' AND r.key = f.payment_id WHERE f.state = 'open'",
+        statements: &["UPDATE refunds SET provisional = NOT provisional WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
+        what: "a purchase is called off for what may return",
+        find: "SELECT f.id, f.id, r.place FROM refunds f
+               JOIN {PLACED} r ON r.topic = 'purchase-refunded' AND r.key = f.payment_id WHERE f.state = 'applied'",
+        statements: &["UPDATE refunds SET provisional = NOT provisional WHERE id = ?1"],
+        breaks: &[NothingVanishes],
+    },
+    Damage {
         what: "a refund of a part counts as the whole",
         find: "SELECT id, id FROM refunds WHERE state = 'open'",
         statements: &["UPDATE refunds SET state = 'applied' WHERE id = ?1"],

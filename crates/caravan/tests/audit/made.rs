@@ -1,5 +1,5 @@
 //! Data on which everything has happened as it should: payments go in, trainers are employed, all workers run, and seven
-//! weeks later again; then one plan is called off, a session of another is moved, and the rest of two is planned anew. One
+//! weeks later again; then a session of one plan is moved, the rest of two is planned anew, and another is called off. One
 //! plan has moved in, and one has no end.
 
 use std::sync::Arc;
@@ -35,6 +35,7 @@ const CALLED_OFF: &str = "pay_4";
 const MOVED: &str = "pay_8";
 /// The payments of plans whose rest is planned anew.
 const GIVEN_AWAY: &str = "pay_14";
+const GIVEN_AWAY_NUMBER: usize = 14;
 const LENGTHENED: &str = "pay_16";
 /// Longer than that, so that what happened is still told by the log.
 const RETENTION: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -71,6 +72,18 @@ fn trainer(number: usize, zone: &str) -> Trainer {
     .unwrap()
 }
 
+/// What is given away is at times that nobody else asks for: whoever takes it keeps them.
+fn slots(number: usize) -> Value {
+    if number == GIVEN_AWAY_NUMBER {
+        return json!([{ "weekday": "wed", "at": "17:00" }, { "weekday": "fri", "at": "17:00" }]);
+    }
+    json!([
+        { "weekday": "tue", "at": "17:00" }, { "weekday": "thu", "at": "17:00" },
+        { "weekday": "sat", "at": "10:15" }, { "weekday": "mon", "at": "12:00" },
+        { "weekday": "fri", "at": "11:30" },
+    ])
+}
+
 fn payment(number: usize) -> Value {
     let zone = if number.is_multiple_of(2) { "Asia/Kolkata" } else { "Europe/Berlin" };
     // The first asks for the trainer who is off on one of the dates.
@@ -83,11 +96,7 @@ fn payment(number: usize) -> Value {
         "plan": {
             "start_date": if number.is_multiple_of(3) { "2027-03-02" } else { "2026-12-01" },
             "sessions": if number.is_multiple_of(5) { 4 } else { 24 }, "per_week": 2, "minutes": 45,
-            "slots": [
-                { "weekday": "tue", "at": "17:00" }, { "weekday": "thu", "at": "17:00" },
-                { "weekday": "sat", "at": "10:15" }, { "weekday": "mon", "at": "12:00" },
-                { "weekday": "fri", "at": "11:30" },
-            ],
+            "slots": slots(number),
         },
         "preferred_trainer_id": preferred, "metadata": { "campaign": "diwali" },
     })
@@ -185,6 +194,7 @@ async fn move_one(platform: &Platform) {
     let evening = session.local_date.at(20, 0, 0, 0);
     let request = sessions::Request {
         session_id: session.id,
+        purchase_id: None,
         act: Act::Move { to: Some(When::Local(evening)), trainer_id: None },
         overrides: Vec::new(),
         actor: "ann".to_owned(),
@@ -237,9 +247,10 @@ pub(crate) async fn healthy<G: Ground>() -> G {
     }
     let later = ground.platform(At::time(LATER));
     run_workers(&later).await;
-    call_off(&later).await;
     move_one(&later).await;
     plan_anew(&later).await;
+    // Last, so that nobody takes the time that becomes free.
+    call_off(&later).await;
     give_back(&later).await;
     run_workers(&later).await;
     ground.keep().await;

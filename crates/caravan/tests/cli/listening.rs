@@ -8,16 +8,23 @@ use serde_json::{Value, json};
 use crate::{Place, Running, example, until};
 
 /// Where a process listens, as its log says.
-fn address(running: &Running) -> String {
+pub(crate) fn address(running: &Running) -> String {
     let log = running.log();
-    let at = log.split("address=").nth(1).unwrap_or_else(|| panic!("it does not say where it listens: {log}"));
-    at.split_whitespace().next().unwrap().to_owned()
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told = lines.find_map(|line| Some(line["address"].as_str()?.to_owned()));
+    told.unwrap_or_else(|| panic!("it does not say where it listens: {log}"))
 }
 
-/// Status, content type and body of what is answered.
+/// Status, content type and body of what is answered to whoever shows no token.
 fn get(address: &str, path: &str) -> (u16, String, String) {
+    get_with(address, path, "")
+}
+
+/// Status, content type and body of what is answered to whoever shows this token.
+fn get_with(address: &str, path: &str, token: &str) -> (u16, String, String) {
+    let shown = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: caravan\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: caravan\r\n{shown}Connection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -81,6 +88,7 @@ fn a_purchase_a_student_and_a_trainer_can_be_read() {
     let running = place.start(&["run", "--listen", "0"]);
     let at = address(&running);
     until("it is ready", || get_json(&at, "/readyz").0 == 200);
+    let token = place.run(&["tokens", "create", "--role", "read"]).ok().trim().to_owned();
     let rows = place.run(&["purchases", "list", "--json"]).json_lines();
     let row = rows.iter().find(|row| row["status"] == "scheduled").unwrap();
     let text = |field: &str| row[field].as_str().unwrap().to_owned();
@@ -88,7 +96,7 @@ fn a_purchase_a_student_and_a_trainer_can_be_read() {
     let shown: Value =
         serde_json::from_str(&place.run(&["purchases", "show", &text("purchase_id"), "--json"]).ok()).unwrap();
     for _ in 0..2 {
-        let (status, kind, body) = get(&at, &format!("/v1/purchases/{}", text("purchase_id")));
+        let (status, kind, body) = get_with(&at, &format!("/v1/purchases/{}", text("purchase_id")), &token);
         assert_eq!((status, kind.as_str()), (200, "application/json"));
         assert_eq!(
             serde_json::from_str::<Value>(&body).unwrap(),
@@ -96,9 +104,9 @@ fn a_purchase_a_student_and_a_trainer_can_be_read() {
             "the first from the database, the next from the cache"
         );
     }
-    let (_, student) = get_json(&at, &format!("/v1/students/{}/purchases", text("student_id")));
+    let student = read(&at, &format!("/v1/students/{}/purchases", text("student_id")), &token);
     assert!(student["purchases"].as_array().unwrap().contains(row), "{student}");
-    let (_, trainer) = get_json(&at, &format!("/v1/trainers/{}/sessions", text("trainer_id")));
+    let trainer = read(&at, &format!("/v1/trainers/{}/sessions", text("trainer_id")), &token);
     assert_eq!(trainer["trainer"]["trainer_id"], row["trainer_id"]);
     assert!(trainer["sessions"].as_array().unwrap().contains(&shown["sessions"][0]), "{trainer}");
 
@@ -109,18 +117,28 @@ fn a_purchase_a_student_and_a_trainer_can_be_read() {
         "/v1/trainers/nobody/sessions",
         "/nowhere",
     ] {
-        let (status, kind, body) = get(&at, path);
+        let (status, kind, body) = get_with(&at, path, &token);
         assert_eq!((status, kind.as_str()), (404, "application/problem+json"), "{path}: {body}");
     }
 }
 
+/// What whoever shows this token reads.
+fn read(address: &str, path: &str, token: &str) -> Value {
+    let (_, _, body) = get_with(address, path, token);
+    serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}"))
+}
+
 #[test]
-fn what_names_people_is_not_served_where_others_can_listen() {
+fn what_names_people_needs_a_token_and_numbers_too_where_others_can_listen() {
     let place = Place::with_examples();
     let running = place.start(&["run", "--listen", "0.0.0.0:0"]);
     let at = address(&running).replace("0.0.0.0", "127.0.0.1");
     until("it is ready", || get_json(&at, "/readyz").0 == 200);
-    assert_eq!(get(&at, "/v1/students/stu_118/purchases").0, 404);
+    for path in ["/v1/students/stu_118/purchases", "/metrics"] {
+        assert_eq!(get(&at, path).0, 401, "{path}");
+    }
+    let token = place.run(&["tokens", "create", "--role", "read"]).ok().trim().to_owned();
+    assert_eq!(get_with(&at, "/metrics", &token).0, 200);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it: the built program, in directories of its own.
 
 mod changing;
+mod connecting;
 mod dead_letters;
 mod fulfilment;
 mod listening;
@@ -9,6 +10,7 @@ mod purchases;
 mod roster;
 mod settings;
 mod time_data;
+mod traces;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -93,6 +95,13 @@ impl Place {
 
     /// The example files, imported, confirmed and handled.
     fn with_examples() -> Self {
+        let place = Self::with_examples_to_handle();
+        place.run(&["run", "--until-idle"]).ok();
+        place
+    }
+
+    /// The examples as they were handed over.
+    fn with_examples_to_handle() -> Self {
         let place = Self::new();
         for (command, file) in [
             (["trainers", "import"], "roster.csv"),
@@ -102,7 +111,6 @@ impl Place {
         ] {
             place.run(&[command[0], command[1], &example(file)]).ok();
         }
-        place.run(&["run", "--until-idle"]).ok();
         place
     }
 

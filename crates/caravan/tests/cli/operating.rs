@@ -32,14 +32,37 @@ fn one_process_runs_workers_and_every_other_command_works_beside_it() {
 }
 
 #[test]
-fn log_lines_can_be_json() {
+fn log_lines_are_json_unless_somebody_reads_them_or_says_otherwise() {
     let place = Place::new();
-    let ran = place.run(&["run", "--until-idle", "--workers", "purchase", "--log-format", "json"]);
-    let started = ran.err.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let messages: Vec<Value> = started.map(|line| line["message"].clone()).collect();
-    assert!(messages.contains(&json!("[PurchaseWorker] Started")), "{messages:?}");
-    assert!(!messages.contains(&json!("[CacheWorker] Started")), "{messages:?}");
-    assert_eq!(ran.ok(), "");
+    for told in [&[][..], &["--log-format", "json"]] {
+        let ran = place.run(&[&["run", "--until-idle", "--workers", "purchase"], told].concat());
+        let lines = ran.err.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let messages: Vec<Value> = lines.map(|line| line["message"].clone()).collect();
+        assert!(messages.contains(&json!("[PurchaseWorker] Started")), "{messages:?}");
+        assert!(!messages.contains(&json!("[CacheWorker] Started")), "{messages:?}");
+        assert_eq!(ran.ok(), "");
+    }
+    let ran = place.run(&["run", "--until-idle", "--workers", "purchase", "--log-format", "pretty"]);
+    assert!(ran.err.lines().any(|line| line.contains("INFO [PurchaseWorker] Started")), "{}", ran.err);
+}
+
+#[test]
+fn a_batch_is_told_in_one_line_that_names_what_it_began_with() {
+    let place = Place::with_examples_to_handle();
+    let ran = place.run(&["run", "--until-idle"]);
+    let lines: Vec<Value> = ran.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |worker: &str| {
+        let begins = format!("[{worker}] Handled ");
+        lines.iter().filter(move |line| line["message"].as_str().unwrap().starts_with(&begins)).collect::<Vec<_>>()
+    };
+    let batches = of("PurchaseWorker");
+    let total = |field: &str| batches.iter().map(|line| line[field].as_u64().unwrap()).sum::<u64>();
+    assert!(batches.iter().all(|line| line["topic"] == "purchase-confirmed" && line["key"].is_string()), "{batches:?}");
+    assert_eq!(total("records"), total("done") + total("duplicates") + total("superseded") + total("dead_letters"));
+    assert!(total("done") > 0 && total("dead_letters") > 0, "{batches:?}");
+    for worker in ["AllocationWorker", "SessionWorker", "CacheWorker"] {
+        assert!(!of(worker).is_empty(), "{worker}: {}", ran.err);
+    }
 }
 
 #[test]

@@ -186,14 +186,18 @@ fn refunds_are_reported_listed_and_settled_once() {
             "amount": { "minor": minor, "currency": "INR" }, "reason": "ill for a week",
         })
     };
-    let lines = [refund("pay_ex_01", "re_1", 1), refund("pay_none", "re_2", 5), json!({ "payment_id": "pay_ex_01" })];
+    let mut held = refund("pay_none", "re_2", 5);
+    held["provisional"] = json!(true);
+    let lines = [refund("pay_ex_01", "re_1", 1), held, json!({ "payment_id": "pay_ex_01" })];
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     assert_eq!(
         place.fed(lines.as_bytes(), &["refunds", "report", "-"]).ok(),
         "published 3 lines to purchase-refunded\n"
     );
     place.run(&["run", "--until-idle"]).ok();
-    assert_eq!(place.run(&["refunds", "list", "--json"]).json_lines().len(), 2);
+    let listed = place.run(&["refunds", "list", "--json"]).json_lines();
+    let provisional = |id: &str| &listed.iter().find(|line| line["refund_id"] == id).unwrap()["provisional"];
+    assert_eq!((listed.len(), provisional("re_1"), provisional("re_2")), (2, &json!(false), &json!(true)));
     assert_eq!(place.run(&["refunds", "list", "--limit", "1", "--json"]).json_lines().len(), 1);
     let open = place.run(&["refunds", "list", "--open", "--json"]).json_lines();
     assert_eq!((open.len(), &open[0]["refund_id"], &open[0]["amount"]["minor"]), (1, &json!("re_1"), &json!(1)));
@@ -207,7 +211,10 @@ fn refunds_are_reported_listed_and_settled_once() {
     assert_eq!(settle(&[id, "--note", "a lesson more", "--by", "ann"]).ok(), format!("refund {id} is settled\n"));
     assert!(settle(&[id, "--note", "again"]).ok().contains("was settled before; nothing has changed"));
     let shown = place.run(&["refunds", "list"]).ok();
-    assert!(shown.contains("a lesson more (ann)") && shown.contains("settled") && shown.contains("kept"), "{shown}");
+    assert!(
+        shown.contains("a lesson more (ann)") && shown.contains("settled") && shown.contains("kept, provisional"),
+        "{shown}"
+    );
     let shown = place.run(&["purchases", "show", "pay_ex_01"]).ok();
     assert!(shown.contains("refunded, by purchase-refunded at ") && shown.contains("ill for a week"), "{shown}");
     place.run(&["audit"]).ok();

@@ -23,7 +23,7 @@ pub(crate) async fn a_waiting_purchase_is_bound_once(world: &World) {
     assert_eq!((bound.id, bound.trainer_id.as_str(), bound.allocated_at), (made.id, "trn_1", now()));
     assert_eq!((bound.start_date, bound.slots, bound.skipped), (START, vec![slot()], vec![date(2026, 12, 8)]));
     assert_eq!(world.here.store.receipt(made.purchase_id).await.unwrap().as_deref(), Some(r#"{"candidates":3}"#));
-    assert!(world.here.store.waiting(new.id).await.unwrap().is_none(), "it waits no longer");
+    assert!(world.here.store.waiting(&[new.id]).await.unwrap().is_empty(), "it waits no longer");
 
     let mut other = allocation(&new, "trn_2", lesson(instant("2026-12-02T11:30:00Z"), 60));
     other.id = caravan_domain::ids::allocation_id(new.id, 2);

@@ -121,7 +121,7 @@ pub(crate) async fn one_without_a_trainer_stops_waiting(world: &World) {
     };
     world.commit(cancellations(off)).await;
     assert_eq!(world.purchase(new.id).await.status, PurchaseStatus::Cancelled);
-    assert!(world.here.store.waiting(new.id).await.unwrap().is_none());
+    assert!(world.here.store.waiting(&[new.id]).await.unwrap().is_empty());
     assert!(world.here.store.waiting_below(i64::MAX, 10).await.unwrap().is_empty());
     world.conflict(allocations(vec![allocation(&new, "trn_1", reserved_time(lessons(1..=4)))])).await;
 }

@@ -1,5 +1,6 @@
-use caravan::platform::rows::DeadLetterFilter;
+use caravan::platform::rows::{DeadLetterFilter, LetterGroup};
 use caravan::platform::transaction::{Effects, NewDeadLetter, Redriven, Transaction};
+use caravan_domain::event::Topic;
 
 use crate::world::{World, dead_letter, effects, minutes_later, now, telling};
 
@@ -79,5 +80,38 @@ pub(crate) async fn they_are_found_by_what_people_ask_for(world: &World) {
     assert_eq!(list(by_id, None, 99).await, [all[2], all[4]]);
     let by_topic = |topic| DeadLetterFilter { topic: Some(topic), ..DeadLetterFilter::default() };
     assert_eq!(list(by_topic(letters[0].at.topic), None, 99).await, all);
-    assert_eq!(list(by_topic(caravan_domain::event::Topic::SessionsScheduled), None, 99).await, []);
+    assert_eq!(list(by_topic(Topic::SessionsScheduled), None, 99).await, []);
+}
+
+pub(crate) async fn those_that_wait_are_told_by_reason_and_topic(world: &World) {
+    assert_eq!(world.here.store.dead_letters_waiting().await.unwrap(), []);
+    let letter = |offset: u64, reason| {
+        let failed_at = minutes_later(now(), i64::try_from(offset).unwrap());
+        NewDeadLetter { reason, failed_at, ..dead_letter(offset) }
+    };
+    let mut of_other_topic = letter(9, "invalid-json");
+    of_other_topic.at.topic = Topic::PurchaseRefunded;
+    let rare = letter(5, "conflicting-payment");
+    let common = [0, 4, 2].map(|offset| letter(offset, "invalid-json"));
+    world.commit(set_aside(&[&common[..], &[rare, of_other_topic, letter(1, "unknown-order")]].concat())).await;
+    let stored = world.here.store.list_dead_letters(&DeadLetterFilter::default(), None, 99).await.unwrap();
+    let settled = stored.iter().filter(|letter| letter.offset == 0 || letter.offset == 1);
+    let redriven = settled.map(|letter| Redriven { id: letter.id, at: now(), repaired: None }).collect();
+    world.commit(effects(Effects { redriven, ..Effects::default() })).await;
+
+    let group = |reason: &str, topic, letters, oldest, newest| LetterGroup {
+        reason: reason.to_owned(),
+        topic,
+        letters,
+        oldest: minutes_later(now(), oldest),
+        newest: minutes_later(now(), newest),
+    };
+    let expected = [
+        group("invalid-json", Topic::PurchaseConfirmed, 2, 2, 4),
+        group("conflicting-payment", Topic::PurchaseConfirmed, 1, 5, 5),
+        group("invalid-json", Topic::PurchaseRefunded, 1, 9, 9),
+    ];
+    assert_eq!(world.beside.store.dead_letters_waiting().await.unwrap(), expected);
+    let work = world.beside.store.waiting_work().await.unwrap();
+    assert_eq!((work.dead_letters, work.oldest_letter), (4, Some(minutes_later(now(), 2))));
 }

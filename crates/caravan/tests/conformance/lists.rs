@@ -1,8 +1,10 @@
-use caravan::platform::rows::{PurchaseFilter, SessionFilter, Unfulfilled, UnfulfilledFilter};
-use caravan::platform::transaction::{Effects, NewPurchase};
+use caravan::platform::rows::{PurchaseFilter, SessionFilter, Standings, Unfulfilled, UnfulfilledFilter, WaitingWork};
+use caravan::platform::transaction::{Effects, NewPurchase, NewRefund};
 use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::refund::RefundState;
 use jiff::civil::date;
 
+use crate::refunds::{change, refund, refunds};
 use crate::world::{
     World, allocation, allocations, effects, instant, lesson, minutes_later, new_trainers, now, purchase, purchases,
     waitlisting, window, windows,
@@ -36,6 +38,91 @@ pub(crate) async fn purchases_page_in_the_order_of_their_recording(world: &World
     assert_eq!(found(by_status(PurchaseStatus::Waitlisted)).await.len(), 0);
 }
 
+pub(crate) async fn purchases_page_from_the_newest_as_well(world: &World) {
+    for number in 0..7 {
+        let new = purchase(&format!("pay_{number}"), if number % 3 == 0 { "stu_a" } else { "stu_b" });
+        world.commit(purchases(vec![new.clone()])).await;
+        if number == 2 || number == 5 {
+            let waitlistings = vec![waitlisting(new.id, now(), 1)];
+            world.commit(effects(Effects { waitlistings, ..Effects::default() })).await;
+        }
+    }
+    let newest_first = PurchaseFilter { newest_first: true, ..PurchaseFilter::default() };
+    let paged = async |filter: PurchaseFilter| {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = world.beside.store.list_purchases(&filter, after, 2).await.unwrap();
+            let Some((cursor, _)) = page.last() else { return listed };
+            after = Some(*cursor);
+            listed.extend(page.into_iter().map(|(_, purchase)| purchase.confirmation.payment_id));
+        }
+    };
+    assert_eq!(paged(newest_first.clone()).await, ["pay_6", "pay_5", "pay_4", "pay_3", "pay_2", "pay_1", "pay_0"]);
+    let of_student = PurchaseFilter { student_id: Some("stu_a".to_owned()), ..newest_first.clone() };
+    assert_eq!(paged(of_student).await, ["pay_6", "pay_3", "pay_0"]);
+    let by_status = |status| PurchaseFilter { status: Some(status), ..newest_first.clone() };
+    assert_eq!(paged(by_status(PurchaseStatus::Waitlisted)).await, ["pay_5", "pay_2"]);
+    assert_eq!(paged(by_status(PurchaseStatus::Created)).await, ["pay_6", "pay_4", "pay_3", "pay_1", "pay_0"]);
+    assert_eq!(paged(by_status(PurchaseStatus::Scheduled)).await, [""; 0]);
+    let waited = PurchaseFilter { newest_first: false, ..by_status(PurchaseStatus::Waitlisted) };
+    assert_eq!(paged(waited).await, ["pay_2", "pay_5"]);
+}
+
+pub(crate) async fn what_was_recorded_is_counted_between_bounds(world: &World) {
+    let minute = |minutes| minutes_later(now(), minutes);
+    for (payment, minutes) in
+        [("pay_before", -1), ("pay_0", 0), ("pay_9", 9), ("pay_10", 10), ("pay_29", 29), ("pay_30", 30)]
+    {
+        let new = NewPurchase { created_at: minute(minutes), ..purchase(payment, "stu_1") };
+        world.commit(purchases(vec![new.clone()])).await;
+        if minutes == 9 {
+            let waitlistings = vec![waitlisting(new.id, now(), 1)];
+            world.commit(effects(Effects { waitlistings, ..Effects::default() })).await;
+        }
+    }
+    let counted = async |bounds: &[i64]| {
+        let bounds: Vec<_> = bounds.iter().map(|minutes| minute(*minutes)).collect();
+        world.beside.store.recorded(&bounds).await.unwrap()
+    };
+    let standings = |by_status: &[(PurchaseStatus, u64)]| Standings { by_status: by_status.iter().copied().collect() };
+    let (created, waitlisted) = (PurchaseStatus::Created, PurchaseStatus::Waitlisted);
+    let found = counted(&[0, 10, 20, 30]).await;
+    let expected =
+        [standings(&[(created, 1), (waitlisted, 1)]), standings(&[(created, 1)]), standings(&[(created, 1)])];
+    assert_eq!(found, expected);
+    assert_eq!(found[0].total(), 2);
+    assert_eq!(counted(&[11, 29, 29, 31]).await, [standings(&[]), standings(&[]), standings(&[(created, 2)])]);
+    assert_eq!(counted(&[0]).await, []);
+    assert_eq!(counted(&[]).await, []);
+}
+
+pub(crate) async fn what_waits_for_a_person_is_counted_with_its_oldest(world: &World) {
+    assert_eq!(world.here.store.waiting_work().await.unwrap(), WaitingWork::default());
+    for (payment, minutes) in [("pay_1", 30), ("pay_2", 20)] {
+        let new = purchase(payment, "stu_1");
+        world.commit(purchases(vec![new.clone()])).await;
+        let waitlistings = vec![waitlisting(new.id, minutes_later(now(), minutes), 1)];
+        world.commit(effects(Effects { waitlistings, ..Effects::default() })).await;
+    }
+    for (number, (state, minutes)) in
+        [(RefundState::Open, 2), (RefundState::Open, 1), (RefundState::Kept, 0), (RefundState::Applied, 0)]
+            .into_iter()
+            .enumerate()
+    {
+        let bought = purchase(&format!("pay_unknown_{number}"), "stu_1");
+        let new = NewRefund { recorded_at: minutes_later(now(), minutes), ..refund(&bought, "re_1", state) };
+        world.commit(refunds(change(&bought, None, 0, vec![new]))).await;
+    }
+    let expected = WaitingWork {
+        refunds: 2,
+        oldest_refund: Some(minutes_later(now(), 1)),
+        waitlisted: 2,
+        oldest_waiting: Some(minutes_later(now(), 20)),
+        ..WaitingWork::default()
+    };
+    assert_eq!(world.beside.store.waiting_work().await.unwrap(), expected);
+}
+
 /// Two trainers, three students, four lessons each.
 async fn calendar(world: &World) {
     world.commit(new_trainers(&["trn_1", "trn_2"])).await;
@@ -57,9 +144,9 @@ pub(crate) async fn sessions_page_by_start_and_are_found_by_whose_they_are(world
     assert!(all.is_sorted_by_key(|session| (session.starts_at, session.purchase_id)));
     let (mut paged, mut after) = (Vec::new(), None);
     loop {
-        let page = world.here.store.list_sessions(&SessionFilter::default(), after.as_ref(), 5).await.unwrap();
+        let page = world.here.store.list_sessions(&SessionFilter::default(), after, 5).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last.clone());
+        after = Some(last.place());
         paged.extend(page.into_iter().map(|session| session.id));
     }
     assert_eq!(paged, all.iter().map(|session| session.id).collect::<Vec<_>>());
@@ -135,6 +222,15 @@ pub(crate) async fn what_is_not_fulfilled_pages_by_since_when(world: &World) {
     assert_eq!(receipts, [None, None, None, Some(r#"{"seen":1}"#), None]);
     assert_eq!(all[2].purchase.allocation.as_ref().unwrap().trainer_id, "trn_1");
     assert_eq!(listed(filter, 1).await.iter().map(told).collect::<Vec<_>>(), all.iter().map(told).collect::<Vec<_>>());
+    let depths = world.here.store.unfulfilled_depths(&filter).await.unwrap();
+    let told: Vec<_> = depths.iter().map(|depth| (depth.status.name(), depth.purchases, depth.oldest)).collect();
+    let expected = [
+        ("created", 2, minutes_later(now(), -5)),
+        ("allocated", 1, now()),
+        ("waitlisted", 1, minutes_later(now(), 30)),
+        ("scheduled", 1, instant("2026-12-02T00:00:00Z")),
+    ];
+    assert_eq!(told, expected);
     let earlier = UnfulfilledFilter { before: minutes_later(now(), -1), today: date(2026, 12, 1), ..filter };
     let found = listed(earlier, 2).await;
     let found: Vec<_> = found.iter().map(|one| one.purchase.confirmation.payment_id.as_str()).collect();

@@ -9,24 +9,30 @@ use uuid::Uuid;
 
 use crate::world::{World, effects, now, purchase, purchases};
 
-fn refund(purchase: &NewPurchase, refund_id: &str, state: RefundState) -> NewRefund {
+pub(crate) fn refund(purchase: &NewPurchase, refund_id: &str, state: RefundState) -> NewRefund {
     let refund = Refund {
         payment_id: purchase.confirmation.payment_id.clone(),
         item: Some("it'em".to_owned()),
         refund_id: refund_id.to_owned(),
         refunded_at: now(),
         amount: Amount { minor: i64::MAX, currency: "INR".to_owned() },
+        provisional: false,
         reason: Some("moved \"abroad\"".to_owned()),
         metadata: [("agent".to_owned(), "ann".to_owned())].into(),
     };
     NewRefund { id: ids::refund_id(purchase.id, refund_id), refund, recorded_at: now(), state }
 }
 
-fn change(purchase: &NewPurchase, revision: Option<i64>, known: i64, refunds: Vec<NewRefund>) -> RefundsChange {
+pub(crate) fn change(
+    purchase: &NewPurchase,
+    revision: Option<i64>,
+    known: i64,
+    refunds: Vec<NewRefund>,
+) -> RefundsChange {
     RefundsChange { purchase_id: purchase.id, revision, known, refunds, became: Vec::new(), notes: Vec::new() }
 }
 
-fn refunds(change: RefundsChange) -> Transaction {
+pub(crate) fn refunds(change: RefundsChange) -> Transaction {
     effects(Effects { refunds: vec![change], ..Effects::default() })
 }
 
@@ -71,6 +77,19 @@ pub(crate) async fn one_is_recorded_once_and_read_as_it_was(world: &World) {
     let changes = world.here.store.changes_of(bought.id).await.unwrap();
     assert_eq!((changes.len(), changes[0].kind.as_str(), changes[0].revision), (1, "refunded", 2));
     assert_eq!((changes[0].actor.as_str(), changes[0].reason.as_str()), ("purchase-refunded", "refund re_1"));
+}
+
+pub(crate) async fn what_may_return_is_read_as_that_beside_what_may_not(world: &World) {
+    let bought = purchase("pay_1", "stu_1");
+    world.commit(purchases(vec![bought.clone()])).await;
+    let mut new = ["re_1", "du_1"].map(|refund_id| refund(&bought, refund_id, RefundState::Open));
+    new[1].refund.provisional = true;
+    world.commit(refunds(change(&bought, Some(1), 0, new.to_vec()))).await;
+    let shown = |row: &RefundRow| (row.refund.refund_id.clone(), row.refund.provisional);
+    let expected = [("re_1".to_owned(), false), ("du_1".to_owned(), true)];
+    assert_eq!(of(world, &bought).await.iter().map(shown).collect::<Vec<_>>(), expected);
+    let listed = world.here.store.list_refunds(&RefundFilter::default(), None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|(_, row)| shown(row)).collect::<Vec<_>>(), expected);
 }
 
 pub(crate) async fn one_before_its_payment_is_not_overlooked(world: &World) {

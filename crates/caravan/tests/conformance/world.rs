@@ -171,6 +171,7 @@ pub(crate) fn window(
         revision: None,
         from,
         until,
+        at: instant("2026-11-23T10:00:02Z"),
         sessions: ordinals.map(|ordinal| session(allocation.purchase_id, ordinal)).collect(),
     }
 }

@@ -33,6 +33,7 @@ async fn under_way() -> House {
 fn asked(ordinal: u32, act: Act, overrides: &[SessionRule]) -> Request {
     Request {
         session_id: session_id(purchase_id("pay_1", None), ordinal),
+        purchase_id: None,
         act,
         overrides: overrides.to_vec(),
         actor: "ann".to_owned(),
@@ -257,6 +258,33 @@ async fn a_purchase_that_was_changed_is_called_off_as_it_stands() {
     assert!(refused(&house, 1, to("2026-12-02T17:00"), &[]).await.to_string().contains("is cancelled"));
     house.nothing_is_left_over(&[]).await;
     house.set_clock("2027-01-10T10:00:00Z");
+    house.run().await;
+    house.nothing_is_left_over(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_found_by_its_purchase_as_without_it_and_by_no_other() {
+    let house = under_way().await;
+    house.pay(&[payment("pay_2", json!({ "course": { "subject": "cobol" } }))]).await;
+    house.run().await;
+    let (mine, other) = (purchase_id("pay_1", None), purchase_id("pay_2", None));
+    let named = |ordinal, act, purchase_id| Request { purchase_id, ..asked(ordinal, act, &[]) };
+    for wrong in [other, purchase_id("never_paid", None)] {
+        let refused = change(&house.platform, &named(2, given_to("trn_2"), Some(wrong))).await.unwrap_err();
+        assert!(matches!(refused, ChangeError::UnknownSession(_)), "{refused}");
+    }
+    assert_eq!(house.platform.store.changes_of(mine).await.unwrap(), []);
+    let by = [(2, Some(mine)), (4, None)];
+    for (ordinal, purchase_id) in by {
+        let done = change(&house.platform, &named(ordinal, given_to("trn_2"), purchase_id)).await.unwrap();
+        assert!(matches!(done, Done::Now { .. }), "{done:?}");
+    }
+    for (ordinal, purchase_id) in by {
+        let done = change(&house.platform, &named(ordinal, given_to("trn_2"), purchase_id)).await.unwrap();
+        assert!(matches!(done, Done::Before(_)), "{done:?}");
+    }
+    let calendar = calendar(&house).await;
+    assert_eq!([&calendar[1], &calendar[3]], ["2 12-03 17:00 trn_2 scheduled", "4 12-10 17:00 trn_2 scheduled"]);
     house.run().await;
     house.nothing_is_left_over(&[]).await;
 }

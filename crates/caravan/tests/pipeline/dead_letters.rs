@@ -1,8 +1,10 @@
 //! What a dead letter carries, and how it is sent again.
 
-use caravan::redrive::send_again;
-use caravan_domain::event::{Headers, Topic};
-use serde_json::json;
+use caravan::redrive::{Rehearsal, Rehearsals, send_again};
+use caravan_domain::event::{Headers, Topic, refusal_headers};
+use caravan_domain::ids::purchase_id;
+use caravan_domain::rejection::{Reason, Rejection};
+use serde_json::{Value, json};
 
 use crate::house::{House, NOW};
 use crate::sample::{payment, trainer};
@@ -110,4 +112,73 @@ async fn a_dead_letter_is_sent_again_once_whoever_asks() {
     assert_ne!(one.unwrap(), other.unwrap());
     house.run().await;
     house.nothing_is_left_over(&[("invalid-field", 2)]).await;
+}
+
+/// Sets a payment aside that is in order but for what whoever published it says of it.
+async fn with_a_refused_payment(value: Value) -> (House, Rejection) {
+    let house = House::with(&[trainer("trn_1", json!({}))]).await;
+    let refusal = Rejection::new(Reason::AmountMismatch, "1499.00 INR was to be paid, but 1.00 INR was paid");
+    let value = value.to_string().into_bytes();
+    house.publish(&[house.record(Some(b"pay_1".to_vec()), value, refusal_headers(&refusal))]).await;
+    house.run().await;
+    (house, refusal)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_is_set_aside_for_the_very_reason_it_carries() {
+    let (house, refusal) = with_a_refused_payment(payment("pay_1", json!({}))).await;
+    let letter = house.dead_letter().await;
+    assert_eq!((letter.reason.as_str(), &letter.detail), ("amount-mismatch", &refusal.detail));
+    assert_eq!((letter.attempts, letter.headers.get_text("caravan-refused")), (1, Some("amount-mismatch")));
+    assert!(house.purchases().await.is_empty());
+    house.nothing_is_left_over(&[("amount-mismatch", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_again_as_it_is_a_refused_record_counts_like_any_other() {
+    let (house, _) = with_a_refused_payment(payment("pay_1", json!({}))).await;
+    let letter = house.dead_letter().await;
+    let foretold = Rehearsals::default().of(&house.platform, &letter, None).await.unwrap();
+    assert_eq!(foretold, Rehearsal::MakesPurchase(purchase_id("pay_1", None)));
+    send_again(&house.platform, &[letter], None).await.unwrap();
+    house.run().await;
+    assert!(house.teacher("pay_1").await.starts_with("trn_1"));
+    house.nothing_is_left_over(&[("amount-mismatch", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_again_a_refused_record_is_still_judged_and_can_be_mended() {
+    let (house, _) = with_a_refused_payment(json!({ "payment_id": "pay_1" })).await;
+    let letter = house.dead_letter().await;
+    assert_eq!(letter.reason, "amount-mismatch");
+    let foretold = Rehearsals::default().of(&house.platform, &letter, None).await.unwrap();
+    assert!(
+        matches!(&foretold, Rehearsal::SetAsideAgain(again) if again.reason == Reason::InvalidField),
+        "{foretold:?}"
+    );
+    send_again(&house.platform, &[letter], None).await.unwrap();
+    house.run().await;
+    assert!(house.purchases().await.is_empty());
+
+    let again = house.dead_letters().await.pop().unwrap();
+    assert_eq!((again.reason.as_str(), again.redrives), ("invalid-field", 1));
+    let mended = payment("pay_1", json!({})).to_string().into_bytes();
+    let foretold = Rehearsals::default().of(&house.platform, &again, Some(&mended)).await.unwrap();
+    assert_eq!(foretold, Rehearsal::MakesPurchase(purchase_id("pay_1", None)));
+    send_again(&house.platform, &[again], Some(&mended)).await.unwrap();
+    house.run().await;
+    assert!(house.teacher("pay_1").await.starts_with("trn_1"));
+    house.nothing_is_left_over(&[("amount-mismatch", 1), ("invalid-field", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_reason_refuses_nothing() {
+    let house = House::with(&[trainer("trn_1", json!({}))]).await;
+    let mut headers = Headers::new();
+    headers.push_text("caravan-refused", "because");
+    let value = payment("pay_1", json!({})).to_string().into_bytes();
+    house.publish(&[house.record(Some(b"pay_1".to_vec()), value, headers)]).await;
+    house.run().await;
+    assert_eq!(house.purchases().await.len(), 1);
+    house.nothing_is_left_over(&[]).await;
 }

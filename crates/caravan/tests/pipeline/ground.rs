@@ -7,13 +7,14 @@ use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::embedded::{Embedded, OpenOptions};
 use caravan::platform::evidence::Evidence;
+use caravan::platform::installation::Installation;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
 /// An opened data directory.
 pub(crate) struct Ground {
-    pub(crate) embedded: Embedded,
+    pub(crate) embedded: Arc<Embedded>,
     _directory: Option<TempDir>,
 }
 
@@ -27,7 +28,7 @@ impl Ground {
     /// One that other tests may know of, too.
     pub(crate) async fn open(options: OpenOptions) -> Self {
         let embedded = Embedded::open(OpenOptions { partitions: Some(3), ..options }).await.unwrap();
-        Self { embedded, _directory: None }
+        Self { embedded: Arc::new(embedded), _directory: None }
     }
 
     /// What a backup has written, opened in this directory.
@@ -39,6 +40,11 @@ impl Ground {
 
     pub(crate) fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
         self.embedded.platform(clock)
+    }
+
+    /// What is beneath the platform.
+    pub(crate) fn installation(&self) -> Arc<dyn Installation> {
+        self.embedded.clone()
     }
 
     /// Changes rows behind everybody's back.

@@ -60,6 +60,8 @@ pub(crate) struct House {
     pub(crate) ground: Ground,
     pub(crate) policy: Policy,
     clock: Arc<SetClock>,
+    /// What the workers did when they ran last.
+    stats: Mutex<Arc<Stats>>,
 }
 
 impl House {
@@ -70,7 +72,7 @@ impl House {
     pub(crate) fn on(ground: Ground) -> Self {
         let clock = SetClock::at(NOW);
         let platform = ground.platform(clock.clone());
-        Self { platform, ground, policy: Policy::default(), clock }
+        Self { platform, ground, policy: Policy::default(), clock, stats: Mutex::default() }
     }
 
     /// With these trainers on the roster.
@@ -144,8 +146,14 @@ impl House {
         self.run_work(work).await
     }
 
+    /// As workers of this house have it who ran last.
+    pub(crate) fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats.lock().unwrap())
+    }
+
     async fn run_work(&self, work: Work) -> Arc<Stats> {
         let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
+        *self.stats.lock().unwrap() = Arc::clone(&stats);
         let run = engine::run(&self.platform, work, &self.policy, &stop, &stats);
         tokio::time::timeout(DRAIN_MAX, run).await.expect("it does not come to rest").unwrap();
         stats
@@ -176,7 +184,7 @@ impl House {
         let purchase = self.purchase(payment_id).await;
         let kept = match &purchase.allocation {
             Some(_) => self.platform.store.receipt(purchase.id).await.unwrap(),
-            None => self.platform.store.waiting(purchase.id).await.unwrap().map(|waiting| waiting.receipt),
+            None => self.platform.store.waiting(&[purchase.id]).await.unwrap().pop().map(|waiting| waiting.receipt),
         };
         serde_json::from_str(&kept.expect("a receipt is kept")).unwrap()
     }

@@ -1,9 +1,12 @@
 //! Payments go in, sessions and dead letters come out, and at the end nothing is left over: the
 //! workers, the cron and the commands in one process, on the embedded platform, with a clock that
-//! is set by hand. All but `backups` and `matching` runs on the services as well (`tests/services`).
+//! is set by hand; what people do on the dashboard they do in a browser. All but `backups` and
+//! `matching` runs on the services as well (`tests/services`).
 
+mod academic_year;
 mod adopting;
 mod allocating;
+mod api;
 mod backups;
 mod bounds;
 mod cancelling;
@@ -16,6 +19,8 @@ mod leaving;
 mod matching;
 mod noticing;
 mod once;
+mod pages;
+mod previewing;
 mod racing;
 mod reconciling;
 mod records;
@@ -23,7 +28,6 @@ mod refunding;
 mod replanning;
 mod retention;
 mod sample;
-mod school_year;
 mod shift;
 mod skipping;
 mod stuck;
@@ -33,4 +37,5 @@ mod time_data;
 mod until_idle;
 mod waiting;
 mod windows;
+mod wondering;
 mod year;

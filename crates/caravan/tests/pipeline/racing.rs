@@ -23,7 +23,7 @@ const ROUNDS: usize = 12;
 
 fn asked(session: &Session, act: Act) -> sessions::Request {
     let (actor, reason) = ("ann".to_owned(), "she wants it so".to_owned());
-    sessions::Request { session_id: session.id, act, overrides: Vec::new(), actor, reason }
+    sessions::Request { session_id: session.id, purchase_id: None, act, overrides: Vec::new(), actor, reason }
 }
 
 /// To the day after, when nobody else is taught.

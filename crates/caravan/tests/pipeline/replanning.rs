@@ -87,6 +87,7 @@ async fn somebody_else_teaches_the_rest_and_what_stands_before_the_date_stays() 
     assert_eq!(house.events(Topic::TrainerAllocated, "pay_1").await.len(), 2);
     let off = SessionRequest {
         session_id: session_id(purchase_id("pay_1", None), 2),
+        purchase_id: None,
         act: Act::Cancel { makeup: true },
         overrides: Vec::new(),
         actor: "ann".to_owned(),
@@ -105,6 +106,7 @@ async fn sessions_that_were_held_or_called_off_stay_so() {
     let house = under_way().await;
     let off = SessionRequest {
         session_id: session_id(purchase_id("pay_1", None), 5),
+        purchase_id: None,
         act: Act::Cancel { makeup: true },
         overrides: Vec::new(),
         actor: "ann".to_owned(),

@@ -1,6 +1,6 @@
 //! Dates without a lesson: company closures, and the allocated trainer's days off.
 
-use caravan::life::conflicts::{Conflict, conflicts_of, conflicts_with};
+use caravan::life::conflicts::{Conflict, conflicts_of, conflicts_of_and_with, conflicts_with};
 use caravan_domain::trainer::Closure;
 use jiff::civil::date;
 use serde_json::{Value, json};
@@ -89,6 +89,9 @@ async fn days_off_that_come_later_move_nothing_and_are_listed_as_conflicts() {
     let late = Closure { from: date(2026, 12, 17), until: date(2026, 12, 17), name: "Late".to_owned() };
     let told = |found: Vec<Conflict>| found.iter().map(|found| found.rule.name()).collect::<Vec<_>>();
     assert_eq!(told(conflicts_with(&house.platform, &[late]).await.unwrap()), ["closure"]);
+    let closures = house.platform.store.closures().await.unwrap();
+    let all = conflicts_of_and_with(&house.platform, &["trn_1".to_owned()], &closures).await.unwrap();
+    assert_eq!(told(all), ["time-off", "time-off", "closure"]);
     let theirs = conflicts_of(&house.platform, &["trn_1".to_owned()]).await.unwrap();
     assert_eq!(told(theirs), ["time-off", "time-off"]);
     let conflicts = house.audited().await.conflicts;

@@ -221,6 +221,7 @@ async fn it_has_no_end_to_make_up_at() {
     house.run().await;
     let asked = |makeup| sessions::Request {
         session_id: session_id(purchase_id("pay_1", None), 2),
+        purchase_id: None,
         act: Act::Cancel { makeup },
         overrides: Vec::new(),
         actor: "ann".to_owned(),

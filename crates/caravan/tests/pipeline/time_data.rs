@@ -202,6 +202,7 @@ async fn where_the_new_time_is_taken_a_session_stays_and_is_left_to_a_person() {
     let second = house.sessions("pay_1").await[1].clone();
     let request = sessions::Request {
         session_id: second.id,
+        purchase_id: None,
         act: Act::Move { to: Some(When::Local("2026-12-04T17:00:00".parse().unwrap())), trainer_id: None },
         overrides: Vec::new(),
         actor: "ann".to_owned(),
@@ -245,7 +246,7 @@ async fn what_is_over_and_what_a_person_has_put_somewhere_stays_there() {
     let all = house.sessions("pay_1").await;
     let change = async |session_id, act| {
         let (actor, reason) = ("ann".to_owned(), "so it was".to_owned());
-        let request = sessions::Request { session_id, act, overrides: Vec::new(), actor, reason };
+        let request = sessions::Request { session_id, purchase_id: None, act, overrides: Vec::new(), actor, reason };
         sessions::change(&house.platform, &request).await.unwrap();
     };
     change(all[1].id, Act::Missed).await;

@@ -37,7 +37,7 @@ async fn a_course_nobody_teaches_is_marked_and_placed_once_somebody_does() {
     house.run().await;
     assert_eq!(house.teacher("pay_1").await, "trn_3: tue 17:00, thu 17:00");
     assert_eq!(house.sessions("pay_1").await.len(), 6);
-    assert!(house.platform.store.waiting(house.purchase("pay_1").await.id).await.unwrap().is_none());
+    assert!(house.platform.store.waiting(&[house.purchase("pay_1").await.id]).await.unwrap().is_empty());
     house.nothing_is_left_over(&[]).await;
 }
 
@@ -68,13 +68,13 @@ async fn a_wait_is_told_once_however_often_it_is_looked_at() {
     let house = House::with(&[trainer("trn_1", json!({}))]).await;
     house.pay(&[payment("pay_1", cobol())]).await;
     house.run().await;
-    let since = house.platform.store.waiting(house.purchase("pay_1").await.id).await.unwrap().unwrap();
+    let since = house.platform.store.waiting(&[house.purchase("pay_1").await.id]).await.unwrap().remove(0);
     for day in 24..28 {
         house.set_clock(&format!("2026-11-{day}T10:00:00Z"));
         house.employ(&[trainer("trn_1", json!({ "name": format!("Ravi {day}") }))]).await;
         house.run().await;
     }
-    let now = house.platform.store.waiting(house.purchase("pay_1").await.id).await.unwrap().unwrap();
+    let now = house.platform.store.waiting(&[house.purchase("pay_1").await.id]).await.unwrap().remove(0);
     assert_eq!(now.waitlisted_at, since.waitlisted_at);
     assert!(now.seen_version > since.seen_version, "it was looked at again");
     assert_eq!(house.events(Topic::PurchaseWaitlisted, "pay_1").await.len(), 1);

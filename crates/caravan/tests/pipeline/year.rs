@@ -314,6 +314,7 @@ impl Year {
     async fn act(&mut self, session: &Session, act: Act, what: &'static str) {
         let request = sessions::Request {
             session_id: session.id,
+            purchase_id: Some(session.purchase_id),
             act,
             overrides: Vec::new(),
             actor: "ann".to_owned(),

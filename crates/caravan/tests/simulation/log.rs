@@ -157,6 +157,10 @@ impl Log for Handle {
         .await
     }
 
+    async fn follow(&self, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError> {
+        self.subscribe("nobody", topics).await
+    }
+
     async fn trim(&self, consumed: &BTreeMap<TopicPartition, u64>, before: Timestamp) -> Result<u64, PlatformError> {
         self.call("log.trim", |state| {
             let mut dropped = 0;

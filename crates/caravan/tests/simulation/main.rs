@@ -2,6 +2,7 @@
 
 mod cache;
 mod checks;
+mod desk;
 mod log;
 mod planted;
 mod reader;

@@ -30,7 +30,7 @@ pub(crate) enum Planted {
 }
 
 /// How many seeds a planted bug may need to show.
-const SEEDS: std::ops::Range<u64> = 0..40;
+const SEEDS: std::ops::Range<u64> = 0..200;
 
 /// The same seeds are clean without the bug: `seeds::the_guarantees_hold_whatever_happens` runs them.
 fn is_caught(planted: Planted, guarantees: &[&str]) {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::rows::{
-    Allocation, Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter,
-    RefundFilter, RefundRow, RosterChanges, Session, SessionFilter, Totals, TrainerRow, Unfulfilled, UnfulfilledFilter,
-    Waiting,
+    Allocation, Bound, Change, Cursor, DeadLetter, DeadLetterFilter, LetterGroup, OutboxDepth, Position, Purchase,
+    PurchaseFilter, RefundFilter, RefundRow, RosterChanges, Session, SessionFilter, SessionPlace, Standings, Totals,
+    TrainerRow, Unfulfilled, UnfulfilledDepth, UnfulfilledFilter, Waiting, WaitingWork,
 };
 use caravan::platform::store::{Lists, Reads};
 use caravan_domain::allocation::ReservedTime;
@@ -34,6 +34,7 @@ pub(crate) fn purchase_of(row: &PurchaseRow) -> Purchase {
         reported: None,
         start_date: row.start_date,
         horizon: row.horizon,
+        scheduled_at: None,
         allocation: row.allocations.last().map(|active| Allocation {
             id: active.made.id,
             trainer_id: active.made.trainer_id.clone(),
@@ -253,9 +254,13 @@ impl Lists for Handle {
                     && filter.status.is_none_or(|status| status == row.status)
                     && filter.student_id.as_ref().is_none_or(|student| *student == row.confirmation.student.id)
             };
-            let numbered = (1..).zip(rows.into_iter().filter(wanted));
-            let page = numbered.filter(|(cursor, _)| after.is_none_or(|after| *cursor > after)).take(limit);
-            Ok(page.map(|(cursor, row)| (cursor, purchase_of(row))).collect())
+            let mut numbered: Vec<_> = (1..).zip(rows).filter(|(_, row)| wanted(row)).collect();
+            if filter.newest_first {
+                numbered.reverse();
+            }
+            let behind = |cursor: Cursor, after| if filter.newest_first { cursor < after } else { cursor > after };
+            let page = numbered.into_iter().filter(|(cursor, _)| after.is_none_or(|after| behind(*cursor, after)));
+            Ok(page.take(limit).map(|(cursor, row)| (cursor, purchase_of(row))).collect())
         })
         .await
     }
@@ -278,6 +283,19 @@ impl Lists for Handle {
         .await
     }
 
+    async fn unfulfilled_depths(&self, filter: &UnfulfilledFilter) -> Result<Vec<UnfulfilledDepth>, PlatformError> {
+        let mut depths: Vec<UnfulfilledDepth> = Vec::new();
+        for one in self.list_unfulfilled(filter, None, usize::MAX).await? {
+            match depths.iter_mut().find(|depth| depth.status == one.purchase.status) {
+                Some(depth) => depth.purchases += 1,
+                None => {
+                    depths.push(UnfulfilledDepth { status: one.purchase.status, purchases: 1, oldest: one.since });
+                }
+            }
+        }
+        Ok(depths)
+    }
+
     async fn list_clashing(
         &self,
         _after: Option<&Unfulfilled>,
@@ -289,10 +307,10 @@ impl Lists for Handle {
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
-        after: Option<&Session>,
+        after: Option<SessionPlace>,
         limit: usize,
     ) -> Result<Vec<Session>, PlatformError> {
-        let place = |row: &Session| (row.starts_at, row.purchase_id, row.ordinal);
+        let place = |place: SessionPlace| (place.starts_at, place.purchase_id, place.ordinal);
         self.call("store.list_sessions", |state| {
             let mut rows: Vec<Session> = state.tables.purchases.values().flat_map(|row| sessions_of(row)).collect();
             rows.retain(|row| {
@@ -301,9 +319,11 @@ impl Lists for Handle {
                     && filter.student_id.as_ref().is_none_or(|id| *id == row.student_id)
                     && filter.from.is_none_or(|from| row.local_date >= from)
                     && filter.until.is_none_or(|until| row.local_date <= until)
+                    && filter.status.is_none_or(|status| row.status == status)
+                    && filter.starting.is_none_or(|(from, until)| (from..until).contains(&row.starts_at))
             });
-            rows.sort_by_key(place);
-            rows.retain(|row| after.is_none_or(|after| place(row) > place(after)));
+            rows.sort_by_key(|row| place(row.place()));
+            rows.retain(|row| after.is_none_or(|after| place(row.place()) > place(after)));
             rows.truncate(limit);
             Ok(rows)
         })
@@ -375,9 +395,69 @@ impl Lists for Handle {
         self.call("store.closures", |state| Ok(state.tables.closures.to_vec())).await
     }
 
-    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {
+    async fn waiting(&self, purchase_ids: &[Uuid]) -> Result<Vec<Waiting>, PlatformError> {
         self.call("store.waiting", |state| {
-            Ok(state.tables.waitlist.get(&purchase_id).map(|waiting| (**waiting).clone()))
+            let found = purchase_ids.iter().filter_map(|id| state.tables.waitlist.get(id));
+            Ok(found.map(|waiting| (**waiting).clone()).collect())
+        })
+        .await
+    }
+
+    async fn list_waiting(
+        &self,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, PlatformError> {
+        self.call("store.list_waiting", |state| {
+            let place = |waiting: &Waiting| (waiting.waitlisted_at, waiting.purchase_id);
+            let mut found: Vec<_> = state.tables.waitlist.values().map(|waiting| (**waiting).clone()).collect();
+            found.sort_by_key(place);
+            found.retain(|waiting| after.is_none_or(|after| place(waiting) > after));
+            found.truncate(limit);
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn recorded(&self, bounds: &[Timestamp]) -> Result<Vec<Standings>, PlatformError> {
+        self.call("store.recorded", |state| {
+            let spans = bounds.iter().zip(bounds.iter().skip(1));
+            Ok(spans.map(|(from, until)| standings(&state.tables, *from, *until)).collect())
+        })
+        .await
+    }
+
+    /// Nobody gives anything back in here.
+    async fn waiting_work(&self) -> Result<WaitingWork, PlatformError> {
+        self.call("store.waiting_work", |state| {
+            let letters: Vec<_> = letters_waiting(&state.tables).map(|letter| letter.failed_at).collect();
+            let waiting: Vec<_> = state.tables.waitlist.values().map(|waiting| waiting.waitlisted_at).collect();
+            Ok(WaitingWork {
+                dead_letters: letters.len() as u64,
+                oldest_letter: letters.into_iter().min(),
+                refunds: 0,
+                oldest_refund: None,
+                waitlisted: waiting.len() as u64,
+                oldest_waiting: waiting.into_iter().min(),
+            })
+        })
+        .await
+    }
+
+    async fn dead_letters_waiting(&self) -> Result<Vec<LetterGroup>, PlatformError> {
+        self.call("store.dead_letters_waiting", |state| {
+            let mut groups: BTreeMap<(String, Topic), LetterGroup> = BTreeMap::new();
+            for letter in letters_waiting(&state.tables) {
+                let (reason, topic, at) = (letter.reason.clone(), letter.topic, letter.failed_at);
+                let first = LetterGroup { reason: reason.clone(), topic, letters: 0, oldest: at, newest: at };
+                let group = groups.entry((reason, topic)).or_insert(first);
+                group.letters += 1;
+                group.oldest = group.oldest.min(at);
+                group.newest = group.newest.max(at);
+            }
+            let mut groups: Vec<_> = groups.into_values().collect();
+            groups.sort_by_key(|group| std::cmp::Reverse(group.letters));
+            Ok(groups)
         })
         .await
     }
@@ -388,6 +468,10 @@ impl Lists for Handle {
         _after: Option<Cursor>,
         _limit: usize,
     ) -> Result<Vec<(Cursor, RefundRow)>, PlatformError> {
+        Ok(Vec::new())
+    }
+
+    async fn bound(&self, _purchase_id: Uuid) -> Result<Vec<Bound>, PlatformError> {
         Ok(Vec::new())
     }
 
@@ -445,6 +529,18 @@ fn sessions_of(row: &PurchaseRow) -> Vec<Session> {
         planned_starts_at: held.session.starts_at,
     };
     row.sessions.iter().map(session).collect()
+}
+
+fn letters_waiting(tables: &Tables) -> impl Iterator<Item = &DeadLetter> {
+    tables.dead_letters.iter().map(|letter| &**letter).filter(|letter| letter.redriven_at.is_none())
+}
+
+fn standings(tables: &Tables, from: Timestamp, until: Timestamp) -> Standings {
+    let mut standings = Standings::default();
+    for row in tables.purchases.values().filter(|row| from <= row.created_at && row.created_at < until) {
+        *standings.by_status.entry(row.status).or_default() += 1;
+    }
+    standings
 }
 
 fn totals(tables: &Tables) -> Totals {

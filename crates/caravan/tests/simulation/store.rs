@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan::platform::PlatformError;
 use caravan::platform::clock::Clock;
+use caravan::platform::desk::Stale;
 use caravan::platform::rows::{Position, TimeData};
 use caravan::platform::store::{OutboxRow, Store};
 use caravan::platform::transaction::{CommitError, Transaction};
@@ -146,6 +147,10 @@ impl Store for Handle {
         Ok(true)
     }
 
+    async fn forget_desk(&self, _stale: Stale, _limit: usize) -> Result<u64, PlatformError> {
+        Ok(0)
+    }
+
     async fn probe(&self) -> Result<(), PlatformError> {
         self.call("store.probe", |state| writable(state)).await
     }
@@ -198,7 +203,8 @@ fn replace(state: &mut State, tables: Tables, transaction: &Transaction) {
 
 /// The cache worker has handled these events: from now on nobody may be answered with less.
 fn note_handled(state: &mut State, transaction: &Transaction) {
-    for step in &transaction.advances {
+    // A dead letter is no event, though it carries the id of the one it was.
+    for step in transaction.advances.iter().filter(|step| step.at.topic != Topic::DeadLetterQueue) {
         let Some(partition) = state.log.partition(step.at) else { continue };
         for record in partition.records.iter().filter(|record| (step.from..step.to).contains(&record.offset)) {
             let told = record.headers.get_text("ce_id").and_then(|id| state.told.get(id)).copied();

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 pub use calendar::{BLOCK_WEEKS, CELL_SECONDS, Calendar, ReservedTime, WEEK_CELLS, reserved_time};
 pub use chosen::{Choice, Objection, judge_choice};
-pub use receipt::{JudgedTrainer, NEXT_BEST_MAX, Receipt, Rule, Terms};
+pub use receipt::{JudgedTrainer, NEXT_BEST_MAX, Receipt, Rule, Step, Terms};
 pub use roster::Roster;
 pub use share::{SHARE_PER_SESSION, increment as share_increment};
 

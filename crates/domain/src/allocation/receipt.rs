@@ -143,3 +143,46 @@ pub struct Receipt {
     /// Dates of the chosen weekdays without a lesson because the trainer is off.
     pub skipped_for_time_off: Vec<Date>,
 }
+
+/// How many trainers a rule ruled out, and how many it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The rule.
+    pub rule: Rule,
+    /// How many it ruled out of those that the rules before it had left.
+    pub removed: u32,
+    /// How many it left.
+    pub left: u32,
+}
+
+impl Receipt {
+    /// How the rules narrowed the roster down, one after the other; those that ruled out nobody are not named.
+    pub fn funnel(&self) -> Vec<Step> {
+        let mut left = self.candidates;
+        let step = |(&rule, &removed): (&Rule, &u32)| {
+            left = left.saturating_sub(removed);
+            Step { rule, removed, left }
+        };
+        self.removed.iter().map(step).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_funnel_tells_how_many_each_rule_left() {
+        let removed = BTreeMap::from([(Rule::TrainerBusy, 5), (Rule::Course, 28), (Rule::WeeklyCapacity, 1)]);
+        let receipt = Receipt { candidates: 40, removed, course_taught: true, ..Receipt::default() };
+        let steps: Vec<(Rule, u32, u32)> =
+            receipt.funnel().into_iter().map(|step| (step.rule, step.removed, step.left)).collect();
+        assert_eq!(steps, [(Rule::Course, 28, 12), (Rule::TrainerBusy, 5, 7), (Rule::WeeklyCapacity, 1, 6)]);
+    }
+
+    #[test]
+    fn a_kept_receipt_that_does_not_add_up_leaves_nobody() {
+        let receipt = Receipt { candidates: 1, removed: BTreeMap::from([(Rule::Course, 2)]), ..Receipt::default() };
+        assert_eq!(receipt.funnel()[0].left, 0);
+    }
+}

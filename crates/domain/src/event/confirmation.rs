@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::field::{Field, counted, read_value};
 use crate::plan::{Plan, SLOT_MARK_MINUTES, Slot, TimeOfDay, Weekday};
 use crate::purchase::{Amount, Confirmation, Course, Payer, Student};
-use crate::rejection::Rejection;
+use crate::rejection::{FieldFault, Rejection};
 
 /// Characters of an id.
 pub const ID_CHARS_MAX: usize = 200;
@@ -58,13 +58,23 @@ pub(crate) const EMAIL_CHARS: RangeInclusive<usize> = 1..=EMAIL_CHARS_MAX;
 pub(crate) const LANGUAGE_CHARS: RangeInclusive<usize> = 1..=LANGUAGE_CHARS_MAX;
 pub(crate) const COURSE_CHARS: RangeInclusive<usize> = 1..=COURSE_CHARS_MAX;
 
-/// Reads the data of a `purchase-confirmed` record received at that time.
+/// Reads the data of a `purchase-confirmed` record received at that time, as [`read_confirmation`] does.
+///
+/// The rejection names every wrong field (the first twenty).
+pub fn decode_confirmation(data: &Value, received_at: Timestamp) -> Result<Confirmation, Rejection> {
+    read_confirmation(data, received_at).map_err(|faults| Rejection::of_fields(&faults))
+}
+
+/// Reads a confirmation received at that time.
 ///
 /// Null counts as absent, unknown fields are ignored, and a slot given twice counts once, at its
-/// better rank. The rejection names every wrong field (the first twenty).
-pub fn decode_confirmation(data: &Value, received_at: Timestamp) -> Result<Confirmation, Rejection> {
+/// better rank.
+///
+/// # Errors
+/// Every wrong field (the first twenty).
+pub fn read_confirmation(data: &Value, received_at: Timestamp) -> Result<Confirmation, Vec<FieldFault>> {
     let start_dates = start_dates(received_at);
-    read_value(data, |field| confirmation(field, start_dates)).map_err(|faults| Rejection::of_fields(&faults))
+    read_value(data, |field| confirmation(field, start_dates))
 }
 
 /// The start dates that are taken on the UTC date of an instant.
@@ -111,7 +121,8 @@ pub(crate) fn optional(field: Field<'_>, chars: RangeInclusive<usize>) -> Option
     field.present().and_then(|field| owned(field, chars))
 }
 
-fn amount(field: Field<'_>) -> Option<Amount> {
+/// An amount that may be 0.
+pub(crate) fn amount(field: Field<'_>) -> Option<Amount> {
     amount_of(field, 0..=AMOUNT_MINOR_MAX)
 }
 
@@ -126,7 +137,8 @@ pub(crate) fn amount_of(field: Field<'_>, minor: RangeInclusive<i64>) -> Option<
     Some(Amount { minor: minor?, currency: currency? })
 }
 
-fn student(field: Field<'_>) -> Option<Student> {
+/// Reads who is taught.
+pub(crate) fn student(field: Field<'_>) -> Option<Student> {
     field.object()?;
     let id = owned(field.get("id"), ID_CHARS);
     let name = optional(field.get("name"), NAME_CHARS);
@@ -136,7 +148,8 @@ fn student(field: Field<'_>) -> Option<Student> {
     Some(Student { id: id?, name, email, time_zone: time_zone?, languages: languages? })
 }
 
-fn payer(field: Field<'_>) -> Option<Payer> {
+/// Reads who pays.
+pub(crate) fn payer(field: Field<'_>) -> Option<Payer> {
     field.object()?;
     let id = owned(field.get("id"), ID_CHARS);
     let name = optional(field.get("name"), NAME_CHARS);
@@ -144,7 +157,8 @@ fn payer(field: Field<'_>) -> Option<Payer> {
     Some(Payer { id: id?, name, email })
 }
 
-fn course(field: Field<'_>) -> Option<Course> {
+/// Reads what is taught.
+pub(crate) fn course(field: Field<'_>) -> Option<Course> {
     field.object()?;
     let subject = field.get("subject").text_trimmed(COURSE_CHARS);
     let level = field.get("level").text_trimmed(COURSE_CHARS);

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use super::{Headers, valid_traceparent};
+use super::{Headers, TraceContext, valid_traceparent};
 use crate::field::{Field, read_value};
 use crate::rejection::{FieldFault, Reason, Rejection};
 
@@ -42,6 +42,15 @@ pub fn open(value: Option<&[u8]>, headers: &Headers) -> Result<Envelope, Rejecti
     }
     let id = headers.get_text("ce_id").map(str::to_owned);
     Ok(Envelope { data: value, traceparent: header_traceparent(headers), id })
+}
+
+/// Where a record stands in which trace, as [`open`] finds it, if it is part of one.
+pub fn trace_of(value: Option<&[u8]>, headers: &Headers) -> Option<TraceContext> {
+    let traceparent = match begins_with(media_type(headers), STRUCTURED) {
+        true => open(value, headers).ok()?.traceparent,
+        false => header_traceparent(headers),
+    };
+    TraceContext::read(traceparent.as_deref()?)
 }
 
 /// Header names are case-sensitive to Kafka but not to the HTTP libraries producers copy from.
@@ -141,6 +150,7 @@ mod tests {
         ] {
             let expected = Envelope { data: json!({"a": 1}), traceparent: Some(TRACE.into()), id: Some("7".into()) };
             assert_eq!(open(Some(value.as_bytes()), &headers), Ok(expected), "{headers:?}");
+            assert_eq!(trace_of(Some(value.as_bytes()), &headers), TraceContext::read(TRACE), "{headers:?}");
         }
         let bare = open(Some(b"{\"a\":1}"), &Headers::new());
         assert_eq!(bare, Ok(Envelope { data: json!({"a": 1}), traceparent: None, id: None }));

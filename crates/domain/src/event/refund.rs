@@ -28,6 +28,7 @@ fn refund(field: Field<'_>) -> Option<Refund> {
     let refund_id = owned(field.get("refund_id"), ID_CHARS);
     let refunded_at = field.get("refunded_at").timestamp();
     let amount = amount_of(field.get("amount"), 1..=AMOUNT_MINOR_MAX);
+    let provisional = field.get("provisional").present().map_or(Some(false), |provisional| provisional.boolean());
     let reason = optional(field.get("reason"), 0..=METADATA_CHARS_MAX);
     let metadata = metadata(field.get("metadata"));
     Some(Refund {
@@ -36,6 +37,7 @@ fn refund(field: Field<'_>) -> Option<Refund> {
         refund_id: refund_id?,
         refunded_at: refunded_at?,
         amount: amount?,
+        provisional: provisional?,
         reason: reason.filter(|reason| !reason.trim().is_empty()),
         metadata,
     })
@@ -86,7 +88,7 @@ mod tests {
     fn example() -> Value {
         json!({
             "payment_id": "pay_1", "item": "second", "refund_id": "re_1", "refunded_at": "2026-12-01T10:00:00Z",
-            "amount": { "minor": 500, "currency": "INR" }, "reason": "moved abroad", "metadata": { "agent": "ann" },
+            "amount": { "minor": 500, "currency": "INR" }, "provisional": true, "reason": "moved abroad", "metadata": { "agent": "ann" },
         })
     }
 
@@ -96,12 +98,21 @@ mod tests {
         assert_eq!((refund.payment_id.as_str(), refund.item.as_deref()), ("pay_1", Some("second")));
         assert_eq!((refund.refund_id.as_str(), refund.amount.minor), ("re_1", 500));
         assert_eq!((refund.reason.as_deref(), refund.metadata["agent"].as_str()), (Some("moved abroad"), "ann"));
+        assert!(refund.provisional);
         let mut little = example();
-        for name in ["item", "reason", "metadata"] {
+        for name in ["item", "provisional", "reason", "metadata"] {
             little[name] = Value::Null;
         }
         let refund = decode_refund(&little).unwrap();
-        assert_eq!((refund.item, refund.reason, refund.metadata.len()), (None, None, 0));
+        assert_eq!((refund.item, refund.provisional, refund.reason, refund.metadata.len()), (None, false, None, 0));
+    }
+
+    #[test]
+    fn what_encodes_decodes_to_the_same() {
+        let refund = decode_refund(&example()).unwrap();
+        let value = serde_json::to_value(&refund).unwrap();
+        assert_eq!(value, example());
+        assert_eq!(decode_refund(&value), Ok(refund));
     }
 
     #[test]
@@ -113,6 +124,7 @@ mod tests {
             ("refunded_at", json!("yesterday"), "/refunded_at: "),
             ("amount", json!({ "minor": 0, "currency": "INR" }), "/amount/minor: "),
             ("amount", json!({ "minor": 5, "currency": "rupees" }), "/amount/currency: "),
+            ("provisional", json!("yes"), "/provisional: must be true or false"),
             ("reason", json!("x".repeat(501)), "/reason: "),
             ("metadata", json!([]), "/metadata: "),
         ] {
@@ -135,14 +147,14 @@ mod tests {
             kind: "refunded".into(),
             changed_at: "2026-12-01T10:00:00Z".parse().unwrap(),
             actor: "purchase-refunded".into(),
-            reason: "refund re_1 of 500 INR (minor units)".into(),
+            reason: "refund re_1 of 5.00 INR".into(),
             metadata: BTreeMap::new(),
         };
         let value = serde_json::to_value(&changed).unwrap();
         let expected = json!({
             "purchase_id": id, "student_id": "stu_118", "trainer_id": null, "revision": 4, "kind": "refunded",
             "changed_at": "2026-12-01T10:00:00Z", "actor": "purchase-refunded",
-            "reason": "refund re_1 of 500 INR (minor units)", "metadata": {},
+            "reason": "refund re_1 of 5.00 INR", "metadata": {},
         });
         assert_eq!(value, expected);
         assert_eq!(PurchaseChanged::decode(&value), Ok(changed));

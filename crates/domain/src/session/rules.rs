@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde::Serialize;
 
 use crate::allocation::{Calendar, reserved_time};
 use crate::availability::Availability;
@@ -14,7 +15,8 @@ use crate::purchase::{Course, alike};
 use crate::trainer::{Closure, Trainer};
 
 /// A rule that a session can break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SessionRule {
     /// The trainer takes no work.
     Inactive,

@@ -11,7 +11,8 @@ pub(crate) enum RefundsCommand {
     #[command(after_help = "Examples:\n  \
         caravan refunds list\n  \
         caravan refunds list --open --json\n\n\
-        open: a person is to decide; kept: its payment is not known yet; applied: the purchase is called off; settled.")]
+        open: a person is to decide; kept: its payment is not known yet; applied: the purchase is called off; settled. \
+        provisional: the money is held back and may return, as in a dispute, and calls nothing off.")]
     List(RefundsListArgs),
     /// Note what was decided about an open refund
     #[command(after_help = "Examples:\n  \

@@ -16,6 +16,7 @@ use crate::cli::{existing, person, time_data};
 pub(super) async fn moved(settings: &Settings, args: SessionMoveArgs, output: &mut Output) -> Result<(), Failure> {
     let request = Request {
         session_id: args.id,
+        purchase_id: None,
         act: Act::Move { to: args.to, trainer_id: args.trainer },
         overrides: args.overrides,
         actor: person::actor(args.why.by)?,
@@ -31,6 +32,7 @@ pub(super) async fn cancelled(
 ) -> Result<(), Failure> {
     let request = Request {
         session_id: args.id,
+        purchase_id: None,
         act: Act::Cancel { makeup: args.makeup },
         overrides: Vec::new(),
         actor: person::actor(args.why.by)?,
@@ -47,7 +49,7 @@ pub(super) async fn marked(
 ) -> Result<(), Failure> {
     let reason = if args.reason.trim().is_empty() { String::new() } else { person::text_of(args.reason, "--reason")? };
     let actor = person::actor(args.by)?;
-    let request = Request { session_id: args.id, act, overrides: Vec::new(), actor, reason };
+    let request = Request { session_id: args.id, purchase_id: None, act, overrides: Vec::new(), actor, reason };
     carry_out(settings, request, output).await
 }
 

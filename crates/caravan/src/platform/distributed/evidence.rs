@@ -167,13 +167,15 @@ impl Evidence for DistributedEvidence {
     }
 
     async fn refunds(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<RefundEvidence>, PlatformError> {
-        const SQL: &str = "SELECT seq, id::text, purchase_id::text, refund_id, amount, currency, state FROM refunds
+        const SQL: &str =
+            "SELECT seq, id::text, purchase_id::text, refund_id, amount, currency, state, provisional FROM refunds
                            WHERE seq > $1 ORDER BY seq LIMIT $2";
         self.all(sqlx::query(SQL).bind(after.unwrap_or(i64::MIN)).bind(limit as i64), refund).await
     }
 
     async fn refunds_of(&mut self, purchase_ids: &[String]) -> Result<Vec<RefundEvidence>, PlatformError> {
-        const SQL: &str = "SELECT r.seq, r.id::text, r.purchase_id::text, r.refund_id, r.amount, r.currency, r.state
+        const SQL: &str =
+            "SELECT r.seq, r.id::text, r.purchase_id::text, r.refund_id, r.amount, r.currency, r.state, r.provisional
                            FROM UNNEST($1::text[]) AS asked (id) JOIN refunds r ON r.purchase_id = asked.id::uuid";
         // What is no id is nobody's.
         let ids: Vec<&String> = purchase_ids.iter().filter(|id| uuid::Uuid::try_parse(id).is_ok()).collect();
@@ -441,6 +443,7 @@ fn refund(row: &PgRow) -> Result<RefundEvidence, sqlx::Error> {
         id: row.try_get(1)?,
         purchase_id: row.try_get(2)?,
         refund_id: row.try_get(3)?,
+        provisional: row.try_get(7)?,
         amount: row.try_get(4)?,
         currency: row.try_get(5)?,
         state: row.try_get(6)?,

@@ -43,6 +43,7 @@ const PURCHASES: Table = Table {
         ("created_at", "timestamptz"),
         ("generations", "bigint"),
         ("revision", "bigint"),
+        ("scheduled_at", "timestamptz"),
     ],
 };
 const CONFIRMATIONS: Table = Table { name: "confirmations", columns: &[("seq", "bigint"), ("confirmation", "text")] };

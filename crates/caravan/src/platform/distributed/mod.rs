@@ -10,11 +10,11 @@ use super::clock::Clock;
 use super::evidence::Evidence;
 use super::floor::Floor;
 use super::log::Member;
-use super::rows::SchemaVersion;
 use super::{Platform, PlatformError};
 
 mod evidence;
 mod floor;
+mod installation;
 pub mod kafka;
 mod namespaces;
 pub mod postgres;
@@ -101,22 +101,6 @@ impl Distributed {
     pub fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
         let (store, log, cache) = (Arc::clone(&self.store), Arc::clone(&self.log), Arc::clone(&self.cache));
         Platform { store, log, cache, clock }
-    }
-
-    /// The schema's version, found and known.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub async fn schema_version(&self) -> Result<SchemaVersion, PlatformError> {
-        self.store.schema_version().await
-    }
-
-    /// What holds the data, with its version.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub async fn store_version(&self) -> Result<String, PlatformError> {
-        Ok(format!("PostgreSQL {}", self.store.server_version().await?))
     }
 
     /// The members of these groups: as the brokers tell, and of those they tell nothing of, as the

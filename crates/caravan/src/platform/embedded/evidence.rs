@@ -207,7 +207,7 @@ impl Evidence for EmbeddedEvidence {
     async fn refunds(&mut self, after: Option<i64>, limit: usize) -> Result<Vec<RefundEvidence>, PlatformError> {
         let query = sqlx::query(
             "SELECT seq, CAST(id AS TEXT), CAST(purchase_id AS TEXT), CAST(refund_id AS TEXT), CAST(amount AS INTEGER),
-                    CAST(currency AS TEXT), CAST(state AS TEXT) FROM refunds WHERE seq > ? ORDER BY seq LIMIT ?",
+                    CAST(currency AS TEXT), CAST(state AS TEXT), CAST(provisional AS INTEGER) FROM refunds WHERE seq > ? ORDER BY seq LIMIT ?",
         );
         self.all(query.bind(after.unwrap_or(i64::MIN)).bind(limit as i64), refund).await
     }
@@ -215,7 +215,8 @@ impl Evidence for EmbeddedEvidence {
     async fn refunds_of(&mut self, purchase_ids: &[String]) -> Result<Vec<RefundEvidence>, PlatformError> {
         let query = sqlx::query(
             "SELECT r.seq, CAST(r.id AS TEXT), CAST(r.purchase_id AS TEXT), CAST(r.refund_id AS TEXT),
-                    CAST(r.amount AS INTEGER), CAST(r.currency AS TEXT), CAST(r.state AS TEXT)
+                    CAST(r.amount AS INTEGER), CAST(r.currency AS TEXT), CAST(r.state AS TEXT),
+                    CAST(r.provisional AS INTEGER)
              FROM json_each(?) AS asked CROSS JOIN refunds r ON r.purchase_id = asked.value",
         );
         self.all(query.bind(super::bulk::json_list(purchase_ids)), refund).await
@@ -528,6 +529,7 @@ fn refund(row: &SqliteRow) -> Result<RefundEvidence, sqlx::Error> {
         id: row.try_get(1)?,
         purchase_id: row.try_get(2)?,
         refund_id: row.try_get(3)?,
+        provisional: row.try_get::<i64, _>(7)? != 0,
         amount: row.try_get(4)?,
         currency: row.try_get(5)?,
         state: row.try_get(6)?,

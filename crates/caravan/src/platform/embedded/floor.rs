@@ -20,7 +20,7 @@ use crate::platform::PlatformError;
 use crate::platform::floor::{Floor, Written, reserved};
 
 const PURCHASES: &str = "seq, id, payment_id, item, student_id, status, subject, level, time_zone, requested_start_date, \
-                         start_date, horizon, sessions_total, created_at, generations, revision";
+                         start_date, horizon, sessions_total, created_at, generations, revision, scheduled_at";
 const CONFIRMATIONS: &str = "seq, confirmation";
 const ALLOCATIONS: &str = "seq, id, purchase_id, trainer_id, student_id, status, generation, start_date, slots, skipped, \
                            receipt, allocated_at, first_ordinal, sessions";

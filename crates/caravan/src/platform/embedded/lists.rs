@@ -5,7 +5,7 @@ use caravan_domain::event::Topic;
 use caravan_domain::subscription::CLASH_KIND;
 use caravan_domain::trainer::{Closure, Trainer};
 use jiff::civil::Date;
-use jiff::{Span, ToSpan};
+use jiff::{Span, Timestamp, ToSpan};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -13,17 +13,33 @@ use super::bulk::{Query, json_list};
 use super::reads::closures;
 use super::rows::{
     self, DEAD_LETTER_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, SESSION_COLUMNS, TRAINER_COLUMNS,
+    WAITING_COLUMNS, instant,
 };
 use super::store::EmbeddedStore;
-use crate::platform::PlatformError;
 use crate::platform::rows::{
-    Change, Cursor, DeadLetter, DeadLetterFilter, OutboxDepth, Position, Purchase, PurchaseFilter, RefundFilter,
-    RefundRow, Session, SessionFilter, Totals, Unfulfilled, UnfulfilledFilter, Waiting,
+    Bound, Change, Cursor, DeadLetter, DeadLetterFilter, LetterGroup, OutboxDepth, Position, Purchase, PurchaseFilter,
+    RefundFilter, RefundRow, Session, SessionFilter, SessionPlace, Standings, Totals, Unfulfilled, UnfulfilledDepth,
+    UnfulfilledFilter, Waiting, WaitingWork,
 };
 use crate::platform::store::Lists;
+use crate::platform::{PlatformError, columns};
 
 /// Further than any zone's local date is from the UTC date of the same instant, in days.
 const ZONE_DAYS_MAX: i64 = 2;
+/// Purchases that are paid and not fulfilled. A window is behind from the day on that it no longer reaches far enough.
+const UNFULFILLED: &str = "
+    SELECT place, status, since, receipt FROM (
+        SELECT p.seq AS place, p.status, w.receipt, CASE p.status
+            WHEN 'created' THEN p.created_at
+            WHEN 'waitlisted' THEN coalesce(w.waitlisted_at, p.created_at)
+            WHEN 'allocated' THEN coalesce(a.allocated_at, p.created_at)
+            ELSE max(a.allocated_at, date(p.horizon, ?4) || 'T00:00:00.000000Z') END AS since
+        FROM purchases p
+        LEFT JOIN waitlist w ON w.purchase_id = p.id AND p.status = 'waitlisted'
+        LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.status = 'active'
+        WHERE p.status IN ('created', 'waitlisted', 'allocated')
+           OR (p.status = 'scheduled' AND p.horizon < date(max(?2, coalesce(p.start_date, ?2)), ?3) AND a.id IS NOT NULL))
+    WHERE status NOT IN ('created', 'allocated') OR since <= ?1";
 
 #[async_trait]
 impl Lists for EmbeddedStore {
@@ -33,21 +49,16 @@ impl Lists for EmbeddedStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<(Cursor, Purchase)>, PlatformError> {
-        let conditions = [
-            (filter.id.is_some(), "AND p.id = ?3"),
-            (filter.status.is_some(), "AND p.status = ?4"),
-            (filter.student_id.is_some(), "AND p.student_id = ?5"),
-        ];
-        let conditions = chosen(&conditions);
-        let sql = format!(
-            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.seq > ?1 {conditions} ORDER BY p.seq LIMIT ?2"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(after.unwrap_or(i64::MIN))
+        let before_all = if filter.newest_first { i64::MAX } else { i64::MIN };
+        let query = sqlx::query(AssertSqlSafe(purchases_sql(filter)))
+            .bind(after.unwrap_or(before_all))
             .bind(rows::limit(limit))
             .bind(filter.id.map(|id| id.to_string()))
             .bind(filter.status.map(|status| status.name()))
-            .bind(filter.student_id.as_deref());
+            .bind(filter.student_id.as_deref())
+            .bind(filter.trainer_id.as_deref())
+            .bind(instant(filter.from.unwrap_or(Timestamp::UNIX_EPOCH)))
+            .bind(instant(filter.until.unwrap_or(Timestamp::MAX)));
         self.fetch(query).await?.iter().map(rows::purchase).collect()
     }
 
@@ -57,34 +68,25 @@ impl Lists for EmbeddedStore {
         after: Option<&Unfulfilled>,
         limit: usize,
     ) -> Result<Vec<Unfulfilled>, PlatformError> {
-        // A window is behind from the day on that it no longer reaches far enough.
         let sql = format!(
             "WITH found AS MATERIALIZED (
-                SELECT place, since, receipt FROM (
-                    SELECT p.seq AS place, p.status, w.receipt, CASE p.status
-                        WHEN 'created' THEN p.created_at
-                        WHEN 'waitlisted' THEN coalesce(w.waitlisted_at, p.created_at)
-                        WHEN 'allocated' THEN coalesce(a.allocated_at, p.created_at)
-                        ELSE max(a.allocated_at, date(p.horizon, ?6) || 'T00:00:00.000000Z') END AS since
-                    FROM purchases p
-                    LEFT JOIN waitlist w ON w.purchase_id = p.id AND p.status = 'waitlisted'
-                    LEFT JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16 AND a.status = 'active'
-                    WHERE p.status IN ('created', 'waitlisted', 'allocated')
-                       OR (p.status = 'scheduled' AND p.horizon < date(max(?4, coalesce(p.start_date, ?4)), ?5) AND a.id IS NOT NULL))
-                WHERE (status NOT IN ('created', 'allocated') OR since <= ?3) AND (?1 IS NULL OR (since, place) > (?1, ?2))
-                ORDER BY since, place LIMIT ?7)
+                SELECT place, since, receipt FROM ({UNFULFILLED})
+                WHERE ?5 IS NULL OR (since, place) > (?5, ?6) ORDER BY since, place LIMIT ?7)
              SELECT {PURCHASE_COLUMNS}, f.since, f.receipt AS waiting_receipt
              FROM found f CROSS JOIN {PURCHASE_TABLES} WHERE p.seq = f.place ORDER BY f.since, f.place"
         );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(after.map(|last| rows::instant(last.since)))
+        let query = unfulfilled_by(sqlx::query(AssertSqlSafe(sql)), filter)
+            .bind(after.map(|last| instant(last.since)))
             .bind(after.map(|last| last.place))
-            .bind(rows::instant(filter.before))
-            .bind(filter.today.to_string())
-            .bind(format!("+{} days", filter.window_days))
-            .bind(format!("-{} days", i32::from(filter.window_days) - 1))
             .bind(rows::limit(limit));
         self.fetch(query).await?.iter().map(rows::unfulfilled).collect()
+    }
+
+    async fn unfulfilled_depths(&self, filter: &UnfulfilledFilter) -> Result<Vec<UnfulfilledDepth>, PlatformError> {
+        let sql =
+            format!("SELECT status, count(*), min(since) FROM ({UNFULFILLED}) GROUP BY status ORDER BY min(since)");
+        let query = unfulfilled_by(sqlx::query(AssertSqlSafe(sql)), filter);
+        self.fetch(query).await?.iter().map(rows::unfulfilled_depth).collect()
     }
 
     async fn list_clashing(
@@ -102,7 +104,7 @@ impl Lists for EmbeddedStore {
              FROM found f CROSS JOIN {PURCHASE_TABLES} WHERE p.seq = f.place ORDER BY f.since, f.place"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(after.map(|last| rows::instant(last.since)))
+            .bind(after.map(|last| instant(last.since)))
             .bind(after.map(|last| last.place))
             .bind(rows::limit(limit))
             .bind(CLASH_KIND);
@@ -112,7 +114,7 @@ impl Lists for EmbeddedStore {
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
-        after: Option<&Session>,
+        after: Option<SessionPlace>,
         limit: usize,
     ) -> Result<Vec<Session>, PlatformError> {
         let sql = sessions_sql(filter, after.is_some());
@@ -142,21 +144,13 @@ impl Lists for EmbeddedStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, PlatformError> {
-        let conditions = [
-            (!filter.ids.is_empty(), "AND id IN (SELECT value FROM json_each(?3))"),
-            (filter.reason.is_some(), "AND reason = ?4"),
-            (filter.waiting, "AND redriven_at IS NULL"),
-            (filter.topic.is_some(), "AND topic = ?5"),
-        ];
-        let conditions = chosen(&conditions);
-        let sql =
-            format!("SELECT {DEAD_LETTER_COLUMNS} FROM dead_letters WHERE id > ?1 {conditions} ORDER BY id LIMIT ?2");
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let query = sqlx::query(AssertSqlSafe(dead_letters_sql(filter)))
             .bind(after.unwrap_or(i64::MIN))
             .bind(rows::limit(limit))
             .bind(json_list(&filter.ids))
             .bind(filter.reason.as_deref())
-            .bind(filter.topic.map(Topic::name));
+            .bind(filter.topic.map(Topic::name))
+            .bind(json_list(&filter.keys));
         self.fetch(query).await?.iter().map(rows::dead_letter).collect()
     }
 
@@ -209,13 +203,41 @@ impl Lists for EmbeddedStore {
         closures(&mut connection).await
     }
 
-    async fn waiting(&self, purchase_id: Uuid) -> Result<Option<Waiting>, PlatformError> {
-        const SQL: &str = "SELECT waitlisted_at, seen_version, receipt FROM waitlist WHERE purchase_id = ?1";
-        let rows = self.fetch(sqlx::query(SQL).bind(purchase_id.to_string())).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let (waitlisted_at, seen_version, receipt): (String, i64, String) = rows::decoded(row)?;
-        let waitlisted_at = rows::parsed("waitlisted_at", &waitlisted_at)?;
-        Ok(Some(Waiting { purchase_id, waitlisted_at, seen_version, receipt }))
+    async fn waiting(&self, purchase_ids: &[Uuid]) -> Result<Vec<Waiting>, PlatformError> {
+        let sql = format!(
+            "SELECT {WAITING_COLUMNS} FROM json_each(?1) AS asked CROSS JOIN waitlist w ON w.purchase_id = asked.value"
+        );
+        let found = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(json_list(purchase_ids))).await?;
+        found.iter().map(rows::waiting).collect()
+    }
+
+    async fn list_waiting(
+        &self,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, PlatformError> {
+        let query = sqlx::query(AssertSqlSafe(waitlist_sql()))
+            .bind(after.map(|(since, _)| instant(since)).unwrap_or_default())
+            .bind(after.map(|(_, id)| id.to_string()).unwrap_or_default())
+            .bind(rows::limit(limit));
+        self.fetch(query).await?.iter().map(rows::waiting).collect()
+    }
+
+    async fn recorded(&self, bounds: &[Timestamp]) -> Result<Vec<Standings>, PlatformError> {
+        let spans: Vec<_> =
+            bounds.iter().zip(bounds.iter().skip(1)).map(|(from, until)| (instant(*from), instant(*until))).collect();
+        let found = self.fetch(sqlx::query(RECORDED).bind(json_list(&spans))).await?;
+        columns::standings(spans.len(), found.iter().map(rows::decoded))
+    }
+
+    async fn waiting_work(&self) -> Result<WaitingWork, PlatformError> {
+        let found = self.fetch(sqlx::query(WAITING_WORK)).await?;
+        found.first().map_or_else(|| Ok(WaitingWork::default()), |row| columns::waiting_work(rows::decoded(row)?))
+    }
+
+    async fn dead_letters_waiting(&self) -> Result<Vec<LetterGroup>, PlatformError> {
+        let found = self.fetch(sqlx::query(DEAD_LETTERS_WAITING)).await?;
+        found.iter().map(|row| columns::letter_group(rows::decoded(row)?)).collect()
     }
 
     async fn receipt(&self, purchase_id: Uuid) -> Result<Option<String>, PlatformError> {
@@ -225,6 +247,14 @@ impl Lists for EmbeddedStore {
         let query = sqlx::query(SQL).bind(purchase_id.to_string());
         let rows = self.fetch(query).await?;
         rows.first().map(|row| rows::decoded::<(String,)>(row).map(|(receipt,)| receipt)).transpose()
+    }
+
+    async fn bound(&self, purchase_id: Uuid) -> Result<Vec<Bound>, PlatformError> {
+        const SQL: &str = "SELECT a.trainer_id, a.allocated_at, a.slots, a.first_ordinal FROM purchases p
+                           CROSS JOIN allocations a ON a.seq > p.seq << 16 AND a.seq < (p.seq + 1) << 16
+                           WHERE p.id = ?1 ORDER BY a.seq";
+        let rows = self.fetch(sqlx::query(SQL).bind(purchase_id.to_string())).await?;
+        rows.iter().map(|row| columns::bound(rows::decoded(row)?)).collect()
     }
 
     async fn changes_of(&self, purchase_id: Uuid) -> Result<Vec<Change>, PlatformError> {
@@ -275,6 +305,15 @@ impl Lists for EmbeddedStore {
     }
 }
 
+/// Binds what [`UNFULFILLED`] goes by.
+fn unfulfilled_by<'q>(query: Query<'q>, filter: &UnfulfilledFilter) -> Query<'q> {
+    query
+        .bind(rows::instant(filter.before))
+        .bind(filter.today.to_string())
+        .bind(format!("+{} days", filter.window_days))
+        .bind(format!("-{} days", i32::from(filter.window_days) - 1))
+}
+
 impl EmbeddedStore {
     async fn terms(&self, query: Query<'_>) -> Result<Vec<(Trainer, i64)>, PlatformError> {
         let rows = self.fetch(query).await?;
@@ -287,9 +326,77 @@ fn chosen(conditions: &[(bool, &str)]) -> String {
     conditions.iter().filter(|(applies, _)| *applies).map(|(_, condition)| *condition).collect::<Vec<_>>().join(" ")
 }
 
+/// Purchases in the order of their recording. The index by status is for who asks for nothing else, which is mostly narrower.
+pub(super) fn purchases_sql(filter: &PurchaseFilter) -> String {
+    let narrower = filter.id.is_some()
+        || filter.student_id.is_some()
+        || filter.trainer_id.is_some()
+        || filter.from.is_some()
+        || filter.until.is_some();
+    let conditions = [
+        (filter.id.is_some(), "AND p.id = ?3"),
+        (filter.status.is_some(), "AND p.status = ?4"),
+        (filter.status.is_some() && !narrower, "AND p.status <> ''"),
+        (filter.student_id.is_some(), "AND p.student_id = ?5"),
+        (
+            filter.trainer_id.is_some(),
+            "AND p.seq IN (SELECT seq >> 16 FROM allocations WHERE trainer_id = ?6 AND status = 'active')",
+        ),
+        (
+            filter.from.is_some() || filter.until.is_some(),
+            "AND p.seq IN (SELECT seq FROM purchases WHERE created_at >= ?7 AND created_at < ?8)",
+        ),
+    ];
+    let (behind, direction) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
+    format!(
+        "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.seq {behind} ?1 {}
+         ORDER BY p.seq {direction} LIMIT ?2",
+        chosen(&conditions)
+    )
+}
+
+/// Dead letters in the order of their ids. Those that wait have an index, for who does not ask for some of them.
+pub(super) fn dead_letters_sql(filter: &DeadLetterFilter) -> String {
+    let narrower = !filter.ids.is_empty() || !filter.keys.is_empty();
+    let conditions = [
+        (!filter.ids.is_empty(), "AND id IN (SELECT value FROM json_each(?3))"),
+        (filter.reason.is_some(), "AND reason = ?4"),
+        (filter.waiting && narrower, "AND +redriven_at IS NULL"),
+        (filter.waiting && !narrower, "AND redriven_at IS NULL"),
+        (filter.topic.is_some(), "AND topic = ?5"),
+        (!filter.keys.is_empty(), "AND key IN (SELECT CAST(value AS BLOB) FROM json_each(?6))"),
+    ];
+    format!("SELECT {DEAD_LETTER_COLUMNS} FROM dead_letters WHERE id > ?1 {} ORDER BY id LIMIT ?2", chosen(&conditions))
+}
+
+/// The waitlist behind since when (?1) and a purchase (?2).
+pub(super) fn waitlist_sql() -> String {
+    format!(
+        "SELECT {WAITING_COLUMNS} FROM waitlist w WHERE (w.waitlisted_at, w.purchase_id) > (?1, ?2)
+         ORDER BY w.waitlisted_at, w.purchase_id LIMIT ?3"
+    )
+}
+
+/// How many purchases of each span in a JSON list stand how.
+pub(super) const RECORDED: &str = "
+    SELECT asked.key, p.status, count(*) FROM json_each(?1) AS asked
+    CROSS JOIN purchases p ON p.created_at >= asked.value ->> 0 AND p.created_at < asked.value ->> 1
+    GROUP BY asked.key, p.status";
+
+/// How many wait and since when the oldest does: of dead letters, refunds and the waitlist.
+pub(super) const WAITING_WORK: &str = "
+    SELECT * FROM (SELECT count(*), min(failed_at) FROM dead_letters WHERE redriven_at IS NULL)
+    CROSS JOIN (SELECT count(*), min(recorded_at) FROM refunds WHERE state = 'open')
+    CROSS JOIN (SELECT count(*), min(waitlisted_at) FROM waitlist)";
+
+/// The dead letters that were not sent again, by reason and topic.
+pub(super) const DEAD_LETTERS_WAITING: &str = "
+    SELECT reason, topic, count(*), min(failed_at), max(failed_at) FROM dead_letters WHERE redriven_at IS NULL
+    GROUP BY reason, topic ORDER BY count(*) DESC, reason, topic";
+
 /// A filter on somebody is answered from their purchases; only without one is the calendar walked
 /// by start.
-fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
+pub(super) fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
     const START: &str = "unixepoch(s.starts_at)";
     const OF_PURCHASE: &str = "CROSS JOIN sessions s ON s.seq > p.seq << 16 AND s.seq < (p.seq + 1) << 16";
     let conditions = [
@@ -298,6 +405,7 @@ fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
         (filter.student_id.is_some(), "AND p.student_id = ?5"),
         (filter.from.is_some(), "AND s.local_date >= ?6"),
         (filter.until.is_some(), "AND s.local_date <= ?7"),
+        (filter.status.is_some(), "AND s.status = ?12"),
     ];
     let tables = if filter.purchase_id.is_some() || filter.student_id.is_some() {
         format!("purchases p {OF_PURCHASE}")
@@ -314,6 +422,10 @@ fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
     let bounds = [
         (filter.from.is_some(), "AND unixepoch(s.starts_at) >= unixepoch(?8)"),
         (filter.until.is_some(), "AND unixepoch(s.starts_at) < unixepoch(?9)"),
+        (
+            filter.starting.is_some(),
+            "AND unixepoch(s.starts_at) >= unixepoch(?13) AND unixepoch(s.starts_at) < unixepoch(?14)",
+        ),
         (goes_on, "AND (unixepoch(s.starts_at), s.purchase_id, s.ordinal) > (unixepoch(?2), ?10, ?11)"),
     ];
     format!(
@@ -323,7 +435,7 @@ fn sessions_sql(filter: &SessionFilter, goes_on: bool) -> String {
     )
 }
 
-fn sessions_query<'q>(sql: &str, filter: &SessionFilter, after: Option<&Session>, limit: usize) -> Query<'q> {
+fn sessions_query<'q>(sql: &str, filter: &SessionFilter, after: Option<SessionPlace>, limit: usize) -> Query<'q> {
     let day = |date: Option<Date>, days: i64| date.map(|date| shifted(date, days.days()).to_string());
     sqlx::query(AssertSqlSafe(sql))
         .bind(rows::limit(limit))
@@ -337,6 +449,9 @@ fn sessions_query<'q>(sql: &str, filter: &SessionFilter, after: Option<&Session>
         .bind(day(filter.until, ZONE_DAYS_MAX))
         .bind(after.map(|last| last.purchase_id.to_string()))
         .bind(after.map(|last| last.ordinal))
+        .bind(filter.status.map(|status| status.name()))
+        .bind(filter.starting.map(|(from, _)| rows::second(from)))
+        .bind(filter.starting.map(|(_, until)| rows::second(until)))
 }
 
 fn shifted(date: Date, by: Span) -> Date {

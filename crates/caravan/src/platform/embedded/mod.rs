@@ -18,14 +18,18 @@ mod bulk;
 mod cache;
 mod changes;
 mod commit;
+mod desk;
 mod evidence;
 mod fetch;
 mod floor;
+mod installation;
 mod leases;
 mod lists;
 mod lock;
 mod log;
 mod open_error;
+#[cfg(test)]
+mod plans;
 mod reads;
 mod rows;
 mod schema;
@@ -45,7 +49,7 @@ pub use sqlite::SQLITE_OLDEST;
 use self::cache::EmbeddedCache;
 use self::changes::Changes;
 use self::log::EmbeddedLog;
-use self::sqlite::{Role, platform_error};
+use self::sqlite::Role;
 use self::store::EmbeddedStore;
 use self::writer::Writer;
 use super::clock::Clock;
@@ -175,15 +179,6 @@ impl Embedded {
     /// The database file.
     pub fn database_file(&self) -> &Path {
         &self.file
-    }
-
-    /// The schema's version, found and known.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub async fn schema_version(&self) -> Result<SchemaVersion, PlatformError> {
-        let mut connection = self.store.reader().await?;
-        schema::version(&mut connection).await.map_err(platform_error)
     }
 
     /// Copies the database, as of one moment and while it is used, to a file that isn't there

@@ -97,12 +97,8 @@ impl Reads for EmbeddedStore {
     }
 
     async fn waiting_below(&self, version: i64, limit: usize) -> Result<Vec<Purchase>, PlatformError> {
-        let sql = format!(
-            "SELECT {PURCHASE_COLUMNS} FROM (SELECT purchase_id, waitlisted_at FROM waitlist WHERE seen_version < ?1
-                                             ORDER BY waitlisted_at, purchase_id LIMIT ?2) AS w
-             CROSS JOIN {PURCHASE_TABLES} WHERE p.id = w.purchase_id ORDER BY w.waitlisted_at, w.purchase_id"
-        );
-        let rows = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(version).bind(rows::limit(limit))).await?;
+        let rows =
+            self.fetch(sqlx::query(AssertSqlSafe(waiting_below_sql())).bind(version).bind(rows::limit(limit))).await?;
         purchases(&rows)
     }
 
@@ -113,12 +109,7 @@ impl Reads for EmbeddedStore {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Purchase>, PlatformError> {
-        let sql = format!(
-            "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE a.id IS NOT NULL AND p.id > ?1 AND p.status IN ('allocated', 'scheduled')
-               AND p.horizon < date(max(?2, coalesce(p.start_date, ?2)), ?3)
-             ORDER BY p.id LIMIT ?4"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let query = sqlx::query(AssertSqlSafe(windows_due_sql()))
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(today.to_string())
             .bind(format!("+{window_days} days"))
@@ -152,6 +143,24 @@ impl Reads for EmbeddedStore {
         let rows = self.fetch(sqlx::query(SQL).bind(group.to_owned())).await?;
         rows.iter().map(rows::position).collect()
     }
+}
+
+/// The plus keeps it from walking the waitlist by time: mostly nobody is to be found, and the version tells that at once.
+pub(super) fn waiting_below_sql() -> String {
+    format!(
+        "SELECT {PURCHASE_COLUMNS} FROM (SELECT purchase_id, waitlisted_at FROM waitlist WHERE seen_version < ?1
+                                         ORDER BY +waitlisted_at, purchase_id LIMIT ?2) AS w
+         CROSS JOIN {PURCHASE_TABLES} WHERE p.id = w.purchase_id ORDER BY w.waitlisted_at, w.purchase_id"
+    )
+}
+
+/// Purchases whose window is behind, by id.
+pub(super) fn windows_due_sql() -> String {
+    format!(
+        "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE a.id IS NOT NULL AND p.id > ?1 AND p.status IN ('allocated', 'scheduled')
+           AND p.horizon < date(max(?2, coalesce(p.start_date, ?2)), ?3)
+         ORDER BY p.id LIMIT ?4"
+    )
 }
 
 /// Purchases, of rows of [`PURCHASE_COLUMNS`].

@@ -11,7 +11,8 @@ pub(super) use crate::platform::columns::{
     headers, instant, json, limit, milliseconds, number, parsed, second, stored, topic_partition,
 };
 use crate::platform::rows::{
-    Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, TrainerRow, Unfulfilled,
+    Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, TrainerRow, Unfulfilled, UnfulfilledDepth,
+    Waiting,
 };
 
 /// A row read whole, or why it can't be.
@@ -28,7 +29,7 @@ pub(super) const PLACE_BITS: u32 = 16;
 
 /// What a purchase is selected by; `allocations` are joined as `a`, the active one only.
 pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id, p.status, p.created_at, c.confirmation, c.amended, p.start_date, p.horizon, \
-     p.generations, p.revision, a.id AS allocation_id, a.trainer_id, a.allocated_at, a.start_date AS allocation_start, a.slots, \
+     p.scheduled_at, p.generations, p.revision, a.id AS allocation_id, a.trainer_id, a.allocated_at, a.start_date AS allocation_start, a.slots, \
      a.skipped, a.first_ordinal, a.sessions AS allocation_sessions, a.ordered, \
      CASE WHEN p.generations > 1 THEN \
      (SELECT json_group_array(json_array(e.id, e.trainer_id, e.allocated_at, e.start_date, e.slots, e.skipped, e.first_ordinal, \
@@ -50,6 +51,11 @@ pub(super) fn unfulfilled(row: &SqliteRow) -> Result<Unfulfilled, PlatformError>
     columns::unfulfilled(purchase(row)?, decoded(row)?)
 }
 
+/// How many purchases that stand alike are not fulfilled, from `status`, a count and the least `since`.
+pub(super) fn unfulfilled_depth(row: &SqliteRow) -> Result<UnfulfilledDepth, PlatformError> {
+    columns::unfulfilled_depth(decoded(row)?)
+}
+
 /// What a trainer is selected by.
 pub(super) const TRAINER_COLUMNS: &str = "t.id, t.name, t.email, t.time_zone, t.languages, t.courses, t.availability, \
      t.time_off, t.max_sessions_per_week, t.weight, t.active, t.share, t.version";
@@ -66,6 +72,14 @@ pub(super) const SESSION_COLUMNS: &str = "s.id, s.purchase_id, s.trainer_id, p.s
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &SqliteRow) -> Result<Session, PlatformError> {
     columns::session(decoded(row)?)
+}
+
+/// What a purchase on the waitlist is selected by: `waitlist` as `w`.
+pub(super) const WAITING_COLUMNS: &str = "w.purchase_id, w.waitlisted_at, w.seen_version, w.receipt";
+
+/// A purchase on the waitlist, from [`WAITING_COLUMNS`].
+pub(super) fn waiting(row: &SqliteRow) -> Result<Waiting, PlatformError> {
+    columns::waiting(decoded(row)?)
 }
 
 /// What waits in the outbox for a topic, from its name, the rows and the oldest timestamp.
@@ -89,7 +103,7 @@ pub(super) fn dead_letter(row: &SqliteRow) -> Result<DeadLetter, PlatformError> 
 
 /// What a refund is selected by.
 pub(super) const REFUND_COLUMNS: &str = "r.seq, r.id, r.purchase_id, r.payment_id, r.item, r.refund_id, r.amount, r.currency, \
-     r.refunded_at, r.recorded_at, r.reason, r.metadata, r.state, r.settled_at, r.settled_by, r.note";
+     r.refunded_at, r.recorded_at, r.reason, r.metadata, r.state, r.settled_at, r.settled_by, r.note, r.provisional";
 
 /// A refund and its place in the list, from [`REFUND_COLUMNS`].
 pub(super) fn refund(row: &SqliteRow) -> Result<(i64, RefundRow), PlatformError> {

@@ -14,10 +14,11 @@ use super::changes::Changes;
 use super::rows;
 use super::sqlite::platform_error;
 use super::writer::Writer;
-use super::{commit, leases};
+use super::{commit, desk, leases};
 use crate::platform::PlatformError;
 use crate::platform::columns::{self, instant};
-use crate::platform::rows::{Position, TimeData};
+use crate::platform::desk::Stale;
+use crate::platform::rows::{PoolUse, Position, TimeData};
 use crate::platform::store::{OutboxRow, Store};
 use crate::platform::transaction::{CommitError, Transaction};
 
@@ -128,6 +129,16 @@ impl Store for EmbeddedStore {
         let noted = query.execute(writing.connection()).await.map_err(platform_error)?.rows_affected() == 1;
         writing.commit().await.map_err(platform_error)?;
         Ok(noted)
+    }
+
+    async fn forget_desk(&self, stale: Stale, limit: usize) -> Result<u64, PlatformError> {
+        desk::forget(self, stale, limit).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let readers = &self.readers;
+        let max = readers.options().get_max_connections();
+        vec![PoolUse::of("sqlite-readers", readers.size(), readers.num_idle(), max)]
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

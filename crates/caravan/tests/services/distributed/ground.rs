@@ -6,6 +6,7 @@ use caravan::platform::Platform;
 use caravan::platform::clock::Clock;
 use caravan::platform::distributed::Distributed;
 use caravan::platform::evidence::Evidence;
+use caravan::platform::installation::Installation;
 use caravan::platform::log::PARTITIONS_DEFAULT;
 
 use sqlx::postgres::PgConnectOptions;
@@ -15,7 +16,7 @@ use crate::services::Namespace;
 
 /// An opened namespace, removed with the test.
 pub(crate) struct Ground {
-    distributed: Distributed,
+    distributed: Arc<Distributed>,
     namespace: Namespace,
 }
 
@@ -29,11 +30,16 @@ impl Ground {
             .create_topics(PARTITIONS_DEFAULT)
             .await
             .unwrap();
-        Self { distributed, namespace }
+        Self { distributed: Arc::new(distributed), namespace }
     }
 
     pub(crate) fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
         self.distributed.platform(clock)
+    }
+
+    /// What is beneath the platform.
+    pub(crate) fn installation(&self) -> Arc<dyn Installation> {
+        self.distributed.clone()
     }
 
     /// Changes rows behind everybody's back.

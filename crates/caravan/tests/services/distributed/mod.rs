@@ -17,6 +17,8 @@ mod site;
 mod adopting;
 #[path = "../../pipeline/allocating.rs"]
 mod allocating;
+#[path = "../../pipeline/api/mod.rs"]
+mod api;
 #[path = "../../pipeline/bounds.rs"]
 mod bounds;
 #[path = "../../pipeline/cancelling.rs"]
@@ -33,6 +35,10 @@ mod leaving;
 mod noticing;
 #[path = "../../pipeline/once.rs"]
 mod once;
+#[path = "../../pipeline/pages/mod.rs"]
+mod pages;
+#[path = "../../pipeline/previewing.rs"]
+mod previewing;
 #[path = "../../pipeline/racing.rs"]
 mod racing;
 #[path = "../../pipeline/reconciling.rs"]
@@ -63,5 +69,7 @@ mod until_idle;
 mod waiting;
 #[path = "../../pipeline/windows.rs"]
 mod windows;
+#[path = "../../pipeline/wondering.rs"]
+mod wondering;
 #[path = "../../pipeline/year.rs"]
 mod year;

@@ -341,7 +341,8 @@ fn the_payment_id_is_read_from_whatever_has_one() {
     }
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+/// Any JSON value, not too deep.
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

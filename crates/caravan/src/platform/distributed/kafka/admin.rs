@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::edges::edges;
+use super::follower::KafkaFollower;
 use super::hearing::{Hearing, LISTEN};
 use super::marks::Marks;
 use super::publish::Publisher;
@@ -245,6 +246,14 @@ impl Log for KafkaLog {
         let subscription =
             KafkaSubscription::join(&self.options, self.marks.clone(), self.presence.enter(group), group, topics)?;
         Ok(Box::new(subscription))
+    }
+
+    async fn follow(&self, topics: &[Topic]) -> Result<Box<dyn Subscription>, PlatformError> {
+        let there = self.topics().await?.into_iter().filter(|state| topics.contains(&state.topic));
+        let all = |state: TopicState| {
+            (0..).take(state.partitions.len()).map(move |partition| TopicPartition { topic: state.topic, partition })
+        };
+        Ok(Box::new(KafkaFollower::new(&self.options, there.flat_map(all).collect())?))
     }
 
     async fn trim(&self, consumed: &BTreeMap<TopicPartition, u64>, before: Timestamp) -> Result<u64, PlatformError> {

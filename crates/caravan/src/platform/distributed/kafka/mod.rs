@@ -8,6 +8,7 @@
 mod admin;
 mod edges;
 mod evidence;
+mod follower;
 mod hearing;
 mod marks;
 mod membership;

@@ -16,15 +16,19 @@ use uuid::Uuid;
 
 mod changes;
 mod commit;
+mod desk;
 mod epochs;
 mod errors;
 mod leases;
 mod lists;
 mod open_error;
+#[cfg(test)]
+mod plans;
 mod presence;
 mod reads;
 mod rows;
 mod schema;
+mod transactions;
 
 /// How time is reserved.
 pub use commit::RESERVE;
@@ -36,8 +40,9 @@ use self::errors::platform_error;
 pub(super) use self::errors::platform_error as store_error;
 use super::super::PlatformError;
 use crate::platform::columns::{self, headers, instant, limit as rows_max, milliseconds, parsed, stored};
+use crate::platform::desk::Stale;
 use crate::platform::log::{Member, NewRecord};
-use crate::platform::rows::{Position, SchemaVersion, TimeData};
+use crate::platform::rows::{PoolUse, Position, SchemaVersion, TimeData};
 use crate::platform::store::{OutboxClaim, OutboxRow, Store};
 use crate::platform::transaction::{CommitError, Transaction};
 
@@ -216,7 +221,7 @@ impl Store for PostgresStore {
 
     async fn claim_outbox(&self, limit: usize) -> Result<OutboxClaim, PlatformError> {
         const CLAIM: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))";
-        let mut hold = self.pool.begin().await.map_err(platform_error)?;
+        let mut hold = transactions::begin(&self.pool).await.map_err(platform_error)?;
         let query = sqlx::query_scalar(CLAIM).bind(format!("caravan/{}/outbox", self.schema));
         let claimed: bool = query.fetch_one(&mut *hold).await.map_err(platform_error)?;
         if !claimed {
@@ -277,6 +282,15 @@ impl Store for PostgresStore {
             DO UPDATE SET version = excluded.version, noted_at = excluded.noted_at WHERE time_data.version = $1";
         let query = sqlx::query(SQL).bind(seen).bind(version).bind(instant(at));
         Ok(query.execute(&self.pool).await.map_err(platform_error)?.rows_affected() == 1)
+    }
+
+    async fn forget_desk(&self, stale: Stale, limit: usize) -> Result<u64, PlatformError> {
+        desk::forget(self, stale, limit).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let max = self.pool.options().get_max_connections();
+        vec![PoolUse::of("postgres", self.pool.size(), self.pool.num_idle(), max)]
     }
 
     async fn probe(&self) -> Result<(), PlatformError> {

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::PostgresStore;
 use super::errors::platform_error;
 use super::rows::{self, POSITION_COLUMNS, PURCHASE_COLUMNS, PURCHASE_TABLES, REFUND_COLUMNS, TRAINER_COLUMNS};
+use super::transactions;
 use crate::platform::PlatformError;
 use crate::platform::columns::{limit as rows_max, number, parsed, second};
 use crate::platform::reservations::{STUDENT_PARTY, TRAINER_PARTY};
@@ -22,7 +23,8 @@ use crate::platform::rows::{Position, Purchase, RefundRow, RosterChanges, Traine
 use crate::platform::store::Reads;
 use crate::platform::transaction::COMPLETED_SESSIONS_MAX;
 
-type Statement<'q> = Query<'q, Postgres, PgArguments>;
+/// A statement with its values bound.
+pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 #[async_trait]
 impl Reads for PostgresStore {
@@ -76,8 +78,7 @@ impl Reads for PostgresStore {
     }
 
     async fn roster_changes(&self, since: Option<i64>, from: Timestamp) -> Result<RosterChanges, PlatformError> {
-        let mut connection = self.pool.acquire().await.map_err(platform_error)?;
-        let mut moment = one_moment(&mut connection).await?;
+        let mut moment = transactions::begin_moment(&self.pool).await.map_err(platform_error)?;
         let version =
             sqlx::query_scalar("SELECT version FROM roster").fetch_one(&mut *moment).await.map_err(platform_error)?;
         let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.roster_version > $1 ORDER BY t.id");
@@ -89,8 +90,7 @@ impl Reads for PostgresStore {
     }
 
     async fn trainers(&self, ids: &[String], from: Timestamp) -> Result<Vec<TrainerRow>, PlatformError> {
-        let mut connection = self.pool.acquire().await.map_err(platform_error)?;
-        let mut moment = one_moment(&mut connection).await?;
+        let mut moment = transactions::begin_moment(&self.pool).await.map_err(platform_error)?;
         let sql = format!("SELECT {TRAINER_COLUMNS} FROM trainers t WHERE t.id = ANY($1) ORDER BY t.id");
         let trainers = with_calendars(&mut moment, sqlx::query(AssertSqlSafe(sql)).bind(ids), from).await?;
         moment.rollback().await.map_err(platform_error)?;
@@ -156,11 +156,6 @@ impl Reads for PostgresStore {
         let rows = self.fetch(sqlx::query(AssertSqlSafe(sql)).bind(group.to_owned())).await?;
         rows.iter().map(rows::position).collect()
     }
-}
-
-/// A transaction whose statements all see the same.
-async fn one_moment(connection: &mut PgConnection) -> Result<sqlx::Transaction<'_, Postgres>, PlatformError> {
-    connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(platform_error)
 }
 
 /// Purchases, of rows of [`PURCHASE_COLUMNS`].

@@ -7,7 +7,8 @@ use super::errors::platform_error;
 use crate::platform::PlatformError;
 use crate::platform::columns;
 use crate::platform::rows::{
-    Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, TrainerRow, Unfulfilled,
+    Change, DeadLetter, OutboxDepth, Position, Purchase, RefundRow, Session, TrainerRow, Unfulfilled, UnfulfilledDepth,
+    Waiting,
 };
 
 /// A row read whole, or why it can't be.
@@ -20,7 +21,7 @@ where
 
 /// What a purchase is selected by, from [`PURCHASE_TABLES`].
 pub(super) const PURCHASE_COLUMNS: &str = "p.seq, p.id::text AS id, p.status, caravan_instant(p.created_at) AS created_at, c.confirmation, c.amended,
-     p.start_date::text AS start_date, p.horizon::text AS horizon, p.generations, p.revision, a.id::text AS allocation_id, a.trainer_id,
+     p.start_date::text AS start_date, p.horizon::text AS horizon, caravan_instant(p.scheduled_at) AS scheduled_at, p.generations, p.revision, a.id::text AS allocation_id, a.trainer_id,
      caravan_instant(a.allocated_at) AS allocated_at, a.start_date::text AS allocation_start, a.slots, a.skipped,
      a.first_ordinal, a.sessions AS allocation_sessions, a.ordered,
      CASE WHEN p.generations > 1 THEN
@@ -43,6 +44,11 @@ pub(super) fn unfulfilled(row: &PgRow) -> Result<Unfulfilled, PlatformError> {
     columns::unfulfilled(purchase(row)?, decoded(row)?)
 }
 
+/// How many purchases that stand alike are not fulfilled, from `status`, a count and the least `since`.
+pub(super) fn unfulfilled_depth(row: &PgRow) -> Result<UnfulfilledDepth, PlatformError> {
+    columns::unfulfilled_depth(decoded(row)?)
+}
+
 /// What a trainer is selected by.
 pub(super) const TRAINER_COLUMNS: &str = "t.id, t.name, t.email, t.time_zone, t.languages, t.courses, t.availability, \
      t.time_off, t.max_sessions_per_week, t.weight, t.active::int::bigint AS active, t.share, t.version";
@@ -61,6 +67,15 @@ pub(super) const SESSION_COLUMNS: &str =
 /// A session, from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &PgRow) -> Result<Session, PlatformError> {
     columns::session(decoded(row)?)
+}
+
+/// What a purchase on the waitlist is selected by: `waitlist` as `w`.
+pub(super) const WAITING_COLUMNS: &str =
+    "w.purchase_id::text, caravan_instant(w.waitlisted_at), w.seen_version, w.receipt";
+
+/// A purchase on the waitlist, from [`WAITING_COLUMNS`].
+pub(super) fn waiting(row: &PgRow) -> Result<Waiting, PlatformError> {
+    columns::waiting(decoded(row)?)
 }
 
 /// What waits in the outbox for a topic, from its name, the rows and the oldest timestamp.
@@ -87,7 +102,7 @@ pub(super) fn dead_letter(row: &PgRow) -> Result<DeadLetter, PlatformError> {
 pub(super) const REFUND_COLUMNS: &str =
     "r.seq, r.id::text AS id, r.purchase_id::text AS purchase_id, r.payment_id, r.item, r.refund_id, r.amount, r.currency,
      caravan_instant(r.refunded_at) AS refunded_at, caravan_instant(r.recorded_at) AS recorded_at, r.reason, r.metadata, r.state,
-     caravan_instant(r.settled_at) AS settled_at, r.settled_by, r.note";
+     caravan_instant(r.settled_at) AS settled_at, r.settled_by, r.note, r.provisional::int::bigint AS provisional";
 
 /// A refund and its place in the list, from [`REFUND_COLUMNS`].
 pub(super) fn refund(row: &PgRow) -> Result<(i64, RefundRow), PlatformError> {

@@ -13,6 +13,7 @@ mod allocations;
 mod cancellations;
 mod completion;
 mod dead_letters;
+mod desk;
 mod notes;
 mod outbox;
 mod positions;
@@ -74,6 +75,7 @@ async fn apply(connection: &mut SqliteConnection, transaction: &Transaction) -> 
     }
     dead_letters::mark_redriven(connection, &effects.redriven).await?;
     positions::replay(connection, &effects.replays).await?;
+    desk::keep(connection, &effects.desk).await?;
     let told = dead_letters::set_aside(connection, &transaction.dead_letters).await?;
     outbox::append(connection, &transaction.outbox, &told).await
 }

@@ -15,7 +15,8 @@ use crate::platform::transaction::{CommitError, Effects, NewRefund, PurchaseNote
 static RECORD: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::insert(
         "refunds",
-        "id, purchase_id, payment_id, item, refund_id, amount, currency, refunded_at, recorded_at, reason, metadata, state",
+        "id, purchase_id, payment_id, item, refund_id, amount, currency, refunded_at, recorded_at, reason, metadata, state, \
+         provisional",
         "ON CONFLICT (id) DO NOTHING",
     )
 });
@@ -64,6 +65,7 @@ async fn add(connection: &mut SqliteConnection, change: &RefundsChange) -> Resul
                 .bind(refund.reason.clone())
                 .bind(json(&refund.metadata))
                 .bind(state.name())
+                .bind(i64::from(refund.provisional))
         })
         .await
         .map_err(commit_error)?;

@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use super::{count, purchases};
 use crate::platform::embedded::bulk::{Bulk, json_list};
-use crate::platform::embedded::rows::{PLACE_BITS, second};
+use crate::platform::embedded::rows::{PLACE_BITS, instant, second};
 use crate::platform::embedded::sqlite::{Failure, commit_error, failure};
 use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
 
 static RAISE: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::with(
-        "seq, allocation_id, from_date, until_date, decided_on",
-        "UPDATE purchases SET horizon = v.until_date, status = 'scheduled', revision = revision + 1
+        "seq, allocation_id, from_date, until_date, decided_on, at",
+        "UPDATE purchases SET horizon = v.until_date, status = 'scheduled', revision = revision + 1,
+                scheduled_at = coalesce(scheduled_at, CASE WHEN horizon IS NULL THEN v.at END)
          FROM v WHERE purchases.seq = v.seq AND purchases.horizon IS v.from_date
            AND purchases.status IN ('allocated', 'scheduled') AND purchases.revision = coalesce(v.decided_on, purchases.revision)
            AND (SELECT a.id FROM allocations a
@@ -56,6 +57,7 @@ pub(super) async fn extend(connection: &mut SqliteConnection, windows: &[WindowE
                 .bind(window.from.map(|date| date.to_string()))
                 .bind(window.until.to_string())
                 .bind(window.revision)
+                .bind(instant(window.at))
         })
         .await
         .map_err(commit_error)?;

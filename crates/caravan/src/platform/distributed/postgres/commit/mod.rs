@@ -9,12 +9,14 @@ use sqlx::{PgConnection, PgPool};
 
 pub use self::reservations::RESERVE;
 use super::errors::commit_error;
+use super::transactions;
 use crate::platform::transaction::{CommitError, Transaction};
 
 mod allocations;
 mod cancellations;
 mod completion;
 mod dead_letters;
+mod desk;
 mod notes;
 mod outbox;
 mod positions;
@@ -30,7 +32,7 @@ mod windows;
 
 /// Applies a transaction; when it returns, it is durable.
 pub(super) async fn commit(pool: &PgPool, transaction: &Transaction) -> Result<(), CommitError> {
-    let mut writing = pool.begin().await.map_err(commit_error)?;
+    let mut writing = transactions::begin(pool).await.map_err(commit_error)?;
     apply(&mut writing, transaction).await?;
     writing.commit().await.map_err(commit_error)
 }
@@ -72,6 +74,7 @@ async fn apply(connection: &mut PgConnection, transaction: &Transaction) -> Resu
     }
     dead_letters::mark_redriven(connection, &effects.redriven).await?;
     positions::replay(connection, &effects.replays).await?;
+    desk::keep(connection, &effects.desk).await?;
     let told = dead_letters::set_aside(connection, &transaction.dead_letters).await?;
     outbox::append(connection, &transaction.outbox, &told).await
 }

@@ -54,12 +54,12 @@ async fn as_decided(connection: &mut PgConnection, change: &RefundsChange) -> Re
 async fn add(connection: &mut PgConnection, change: &RefundsChange) -> Result<(), CommitError> {
     const RECORD: &str = "
         INSERT INTO refunds (id, purchase_id, payment_id, item, refund_id, amount, currency, refunded_at, recorded_at, reason,
-                             metadata, state)
+                             metadata, state, provisional)
         SELECT v.id, $1, v.payment_id, v.item, v.refund_id, v.amount, v.currency, v.refunded_at::timestamptz,
-               v.recorded_at::timestamptz, v.reason, v.metadata, v.state
+               v.recorded_at::timestamptz, v.reason, v.metadata, v.state, v.provisional
         FROM UNNEST($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[],
-                    $11::text[], $12::text[]) WITH ORDINALITY
-             AS v (id, payment_id, item, refund_id, amount, currency, refunded_at, recorded_at, reason, metadata, state, place)
+                    $11::text[], $12::text[], $13::bool[]) WITH ORDINALITY
+             AS v (id, payment_id, item, refund_id, amount, currency, refunded_at, recorded_at, reason, metadata, state, provisional, place)
         ORDER BY v.place ON CONFLICT (id) DO NOTHING";
     // Those a person has settled stay as they are.
     const BECOME: &str = "UPDATE refunds SET state = $2 WHERE id = ANY($1) AND state IN ('kept', 'open')";
@@ -76,7 +76,8 @@ async fn add(connection: &mut PgConnection, change: &RefundsChange) -> Result<()
         .bind(column(refunds, |new| instant(new.recorded_at)))
         .bind(column(refunds, |new| new.refund.reason.as_deref()))
         .bind(column(refunds, |new| json(&new.refund.metadata)))
-        .bind(column(refunds, |new| new.state.name()));
+        .bind(column(refunds, |new| new.state.name()))
+        .bind(column(refunds, |new| new.refund.provisional));
     let recorded = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
     if recorded != count(refunds) {
         return Err(CommitError::changed(format!("refunds of purchase {}", change.purchase_id)));

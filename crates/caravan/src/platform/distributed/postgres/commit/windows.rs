@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{column, count, purchases};
-use crate::platform::columns::second;
+use crate::platform::columns::{instant, second};
 use crate::platform::distributed::PLACE_BITS;
 use crate::platform::distributed::postgres::errors::{Failure, commit_error, failure};
 use crate::platform::transaction::{CommitError, NewSession, WindowExtension};
@@ -17,11 +17,12 @@ pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExten
     const RAISE: &str = "
         WITH locked AS MATERIALIZED (
             SELECT p.seq, p.status, p.horizon, p.revision = coalesce(v.revision, p.revision) AS as_read, v.allocation_id,
-                   v.from_date::date, v.until_date::date
-            FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bigint[])
-                 AS v (seq, allocation_id, from_date, until_date, revision)
+                   v.from_date::date, v.until_date::date, v.at::timestamptz
+            FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+                 AS v (seq, allocation_id, from_date, until_date, revision, at)
             JOIN purchases p ON p.seq = v.seq ORDER BY p.seq FOR UPDATE OF p)
-        UPDATE purchases p SET horizon = l.until_date, status = 'scheduled', revision = p.revision + 1
+        UPDATE purchases p SET horizon = l.until_date, status = 'scheduled', revision = p.revision + 1,
+               scheduled_at = coalesce(p.scheduled_at, CASE WHEN p.horizon IS NULL THEN l.at END)
         FROM locked l JOIN allocations a ON a.seq >> 16 = l.seq AND a.status = 'active' AND a.id = l.allocation_id
         WHERE p.seq = l.seq AND l.as_read AND l.horizon IS NOT DISTINCT FROM l.from_date AND l.status IN ('allocated', 'scheduled')";
     if windows.is_empty() {
@@ -41,7 +42,8 @@ pub(super) async fn extend(connection: &mut PgConnection, windows: &[WindowExten
         .bind(column(&placed, |(_, window)| window.allocation_id))
         .bind(column(&placed, |(_, window)| window.from.map(|date| date.to_string())))
         .bind(column(&placed, |(_, window)| window.until.to_string()))
-        .bind(column(&placed, |(_, window)| window.revision));
+        .bind(column(&placed, |(_, window)| window.revision))
+        .bind(column(&placed, |(_, window)| instant(window.at)));
     let raised = query.execute(&mut *connection).await.map_err(commit_error)?.rows_affected();
     if raised != count(windows) {
         return Err(not_as_decided(connection, windows, &ids).await?);

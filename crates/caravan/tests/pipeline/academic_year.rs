@@ -1,4 +1,4 @@
-//! The school year at its full size.
+//! The school year at its full size. It takes the longest of all, so it is named to begin first.
 
 use crate::year::{Size, year};
 

@@ -4,10 +4,8 @@ use caravan_domain::allocation::{Receipt, Rule, Terms};
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::output::counted;
-
 /// Explains a kept receipt of a purchase of `course`; receipts of another shape are left unexplained.
-pub(crate) fn explained(kept: &Value, course: &str) -> Vec<String> {
+pub(super) fn explained(kept: &Value, course: &str) -> Vec<String> {
     let Ok(receipt) = serde_json::from_value::<Receipt>(kept.clone()) else {
         return vec!["The receipt is in a form this version of caravan doesn't know; --json shows it.".to_owned()];
     };
@@ -18,6 +16,11 @@ pub(crate) fn explained(kept: &Value, course: &str) -> Vec<String> {
     lines.extend(without_lesson("the company is closed", &receipt.skipped_for_closures));
     lines.extend(without_lesson("the trainer is off", &receipt.skipped_for_time_off));
     lines
+}
+
+/// So many of something, in words: `1 trainer`, `3 trainers`.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// How a trainer was looked for.

@@ -1,0 +1,28 @@
+//! A distributed installation as a whole.
+
+use async_trait::async_trait;
+
+use super::Distributed;
+use crate::platform::PlatformError;
+use crate::platform::evidence::Evidence;
+use crate::platform::installation::Installation;
+use crate::platform::rows::SchemaVersion;
+
+#[async_trait]
+impl Installation for Distributed {
+    fn topology(&self) -> &'static str {
+        "distributed"
+    }
+
+    async fn store_version(&self) -> Result<String, PlatformError> {
+        Ok(format!("PostgreSQL {}", self.store.server_version().await?))
+    }
+
+    async fn schema_version(&self) -> Result<SchemaVersion, PlatformError> {
+        self.store.schema_version().await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Evidence>, PlatformError> {
+        self.evidence().await
+    }
+}
