@@ -27,10 +27,11 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use served::{body_of, confirmation, connect, employ, request, settle, work};
+use served::{confirmation, connect, employ, request, settle, work};
 
 mod served;
 
@@ -142,7 +143,7 @@ async fn pages(purchases: u32) -> Vec<(&'static str, Took)> {
         for number in 0..ASKED {
             let request = request("GET", &path(number), &business.cookie, "");
             let begun = Instant::now();
-            body_of(&mut connection, &request).await;
+            connection.ask(&request).await;
             millis.push(begun.elapsed().as_secs_f64() * 1_000.0);
         }
         found.push((name, Took::of(millis)));
@@ -253,12 +254,11 @@ async fn round(platform: &Platform, number: u64) -> f64 {
 
 /// Has the dashboard open, as a browser has.
 async fn look(address: SocketAddr, cookie: String, looked: Arc<AtomicU64>) {
-    use tokio::io::AsyncWriteExt;
-    let mut live = connect(address).await;
+    let mut live = TcpStream::connect(address).await.expect("a connection");
     live.write_all(request("GET", "/live", &cookie, "").as_bytes()).await.expect("a request");
     let (mut page, mut said) = (connect(address).await, vec![0; 64 * 1024]);
     while live.read(&mut said).await.expect("what is said") > 0 {
-        body_of(&mut page, &request("GET", "/", &cookie, "")).await;
+        page.ask(&request("GET", "/", &cookie, "")).await;
         looked.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(REFRESH_PAUSE).await;
     }

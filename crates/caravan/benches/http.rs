@@ -26,10 +26,10 @@ use caravan_domain::access::Role;
 use caravan_domain::event::{Headers, Topic};
 use caravan_domain::ids::purchase_id;
 use jiff::Timestamp;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use served::{body_of, confirmation, connect, employ, request, settle, work};
+use served::{Connection, confirmation, connect, employ, request, settle, work};
 
 mod served;
 
@@ -83,7 +83,7 @@ async fn reads(platform: &Platform, address: SocketAddr, token: &str) {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let path = format!("/v1/purchases/{id}");
-    let bytes = body_of(&mut connect(address).await, &request("GET", &path, token, "")).await;
+    let bytes = connect(address).await.ask(&request("GET", &path, token, "")).await.to_vec();
     let size = bytes.len();
     let bare = bare(bytes).await;
     let mut rates = [Vec::new(), Vec::new()];
@@ -119,7 +119,7 @@ async fn rate(address: SocketAddr, request: &str) -> f64 {
         readers.spawn(async move {
             let mut connection = connect(address).await;
             while begun.elapsed() < MEASURED {
-                body_of(&mut connection, &request).await;
+                connection.ask(&request).await;
                 answers.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -207,6 +207,6 @@ async fn steady(address: SocketAddr, token: &str) {
     );
 }
 
-async fn post(connection: &mut TcpStream, token: &str, body: &str) {
-    body_of(connection, &request("POST", "/v1/purchase-confirmations", token, body)).await;
+async fn post(connection: &mut Connection, token: &str, body: &str) {
+    connection.ask(&request("POST", "/v1/purchase-confirmations", token, body)).await;
 }

@@ -15,6 +15,8 @@ use crate::platform::{Platform, PlatformError};
 
 /// What an API token begins with, so that people and scanners of secrets know one when they see it.
 pub const TOKEN_PREFIX: &str = "caravan_";
+/// Characters of what people call a token.
+pub const TOKEN_NAME_CHARS_MAX: usize = 200;
 /// How long a browser stays signed in.
 pub const SIGNED_IN: Duration = Duration::from_secs(12 * 3600);
 /// Random bytes of a secret.

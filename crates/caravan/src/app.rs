@@ -35,7 +35,7 @@ const CLOSE_MAX: Duration = Duration::from_millis(900);
 /// Where everything is.
 enum Topology {
     /// In one directory of this machine.
-    Embedded(Arc<Embedded>, OpenOptions),
+    Embedded(Arc<Embedded>),
     /// In PostgreSQL, Kafka and Redis.
     Distributed(Arc<Distributed>),
 }
@@ -146,9 +146,9 @@ impl App {
     }
 
     async fn embedded(options: OpenOptions, settings: &Settings) -> Result<Self, AppError> {
-        let embedded = Embedded::open(options.clone()).await?;
+        let embedded = Embedded::open(options).await?;
         let platform = embedded.platform(Arc::new(SystemClock));
-        Ok(Self::of(platform, Topology::Embedded(Arc::new(embedded), options), settings))
+        Ok(Self::of(platform, Topology::Embedded(Arc::new(embedded)), settings))
     }
 
     async fn distributed(options: DistributedOptions, settings: &Settings) -> Result<Self, AppError> {
@@ -166,7 +166,7 @@ impl App {
     /// be durable.
     async fn close(&self) {
         match &self.topology {
-            Topology::Embedded(embedded, _) => embedded.close().await,
+            Topology::Embedded(embedded) => embedded.close().await,
             Topology::Distributed(distributed) => distributed.close().await,
         }
     }
@@ -202,19 +202,14 @@ impl App {
     }
 
     /// The members of the workers' groups, in whatever process.
-    pub async fn members(&self) -> Result<Vec<Member>, AppError> {
-        match &self.topology {
-            Topology::Embedded(_, options) => claim::members(options),
-            Topology::Distributed(distributed) => {
-                Ok(distributed.members(&WorkerKind::ALL.map(|kind| kind.spec().group)).await?)
-            }
-        }
+    pub async fn members(&self) -> Result<Vec<Member>, PlatformError> {
+        self.installation().members(&WorkerKind::ALL.map(|kind| kind.spec().group)).await
     }
 
     /// What is beneath the platform.
     pub fn installation(&self) -> Arc<dyn Installation> {
         match &self.topology {
-            Topology::Embedded(embedded, _) => embedded.clone(),
+            Topology::Embedded(embedded) => embedded.clone(),
             Topology::Distributed(distributed) => distributed.clone(),
         }
     }
@@ -240,7 +235,7 @@ impl App {
     /// If the two are not of one topology.
     pub async fn floor(&self, empty: &Self) -> Result<Box<dyn Floor>, PlatformError> {
         match (&self.topology, &empty.topology) {
-            (Topology::Embedded(run, _), Topology::Embedded(empty, _)) => Ok(Box::new(run.floor(empty).await?)),
+            (Topology::Embedded(run), Topology::Embedded(empty)) => Ok(Box::new(run.floor(empty).await?)),
             (Topology::Distributed(run), Topology::Distributed(empty)) => run.floor(empty).await,
             _ => Err(PlatformError::Broken("a floor is of the same topology as its run".to_owned())),
         }
@@ -254,7 +249,7 @@ impl App {
     /// Frees what a process that ran workers before may have left held when it died.
     pub async fn take_over(&self, claim: &Claim) -> Result<(), PlatformError> {
         match (&self.topology, claim) {
-            (Topology::Embedded(embedded, _), Claim::Directory(lock)) => embedded.take_over(lock).await,
+            (Topology::Embedded(embedded), Claim::Directory(lock)) => embedded.take_over(lock).await,
             // Others may be at work: what one of them held when it died ends by itself.
             _ => Ok(()),
         }
@@ -263,7 +258,7 @@ impl App {
     /// Copies the database to a file that must not be there yet, while everything runs.
     pub async fn backup(&self, file: &Path) -> Result<(), AppError> {
         match &self.topology {
-            Topology::Embedded(embedded, _) => Ok(embedded.backup(file).await?),
+            Topology::Embedded(embedded) => Ok(embedded.backup(file).await?),
             Topology::Distributed(_) => Err(AppError::BackupElsewhere),
         }
     }

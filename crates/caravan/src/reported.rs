@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use caravan_domain::event::{Headers, Topic, refusal_headers};
+use caravan_domain::event::{Headers, Topic, decode_refund, refusal_headers};
 use caravan_domain::provider::{Payment, Report};
 use caravan_domain::purchase::Confirmation;
 use caravan_domain::refund::Refund;
@@ -86,6 +86,20 @@ async fn hand_in_one(
             Err(refusal) => return Err(refusal),
         }
     }
+}
+
+/// Hands in a refund that a person reports; when it returns, it is durable. The same refund twice counts once.
+///
+/// # Errors
+/// In words, if it is none as the payment side could report it, or can't be kept.
+pub async fn give_back(platform: &Platform, intake: &Intake, refund: &Refund) -> Result<(), String> {
+    let told = serde_json::to_value(refund).map_err(|problem| problem.to_string())?;
+    decode_refund(&told).map_err(|rejection| rejection.detail)?;
+    let key = refund.payment_id.clone();
+    let record = record(platform, Topic::PurchaseRefunded, key, refund, Headers::new());
+    let record = record.map_err(|problem| problem.to_string())?;
+    let entry = Entry { records: vec![record], ..Entry::default() };
+    intake.hand_in(entry).await.map_err(|problem| problem.to_string())
 }
 
 /// The refund's record. Of which purchase of its payment it is, the order says.

@@ -6,7 +6,9 @@
 //! addresses, ids) are never quoted.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -66,10 +68,38 @@ pub(crate) fn read_value<T>(value: &Value, read: impl FnOnce(Field<'_>) -> Optio
     faults.finish(read)
 }
 
-/// A place in a JSON value: its pointer (RFC 6901) and what stands there.
+/// A step from a value into what it is made of. The pointer is put together from steps only where a fault is told: most
+/// values have none.
+#[derive(Debug)]
+struct Step<'a> {
+    before: Option<Rc<Step<'a>>>,
+    to: Part<'a>,
+}
+
+/// What a step leads to.
+#[derive(Debug)]
+enum Part<'a> {
+    /// The member of an object.
+    Member(&'a str),
+    /// The element of an array.
+    Element(usize),
+}
+
+impl Step<'_> {
+    /// The whole way, as a JSON pointer (RFC 6901 section 3).
+    fn pointer(&self) -> String {
+        let before = self.before.as_ref().map(|before| before.pointer()).unwrap_or_default();
+        match self.to {
+            Part::Member(name) => format!("{before}/{}", name.replace('~', "~0").replace('/', "~1")),
+            Part::Element(index) => format!("{before}/{index}"),
+        }
+    }
+}
+
+/// A place in a JSON value: the way there and what stands there.
 #[derive(Clone, Debug)]
 pub(crate) struct Field<'a> {
-    pointer: String,
+    way: Option<Rc<Step<'a>>>,
     value: Option<&'a Value>,
     faults: &'a Faults,
 }
@@ -77,19 +107,21 @@ pub(crate) struct Field<'a> {
 impl<'a> Field<'a> {
     /// The whole value.
     pub(crate) fn root(value: &'a Value, faults: &'a Faults) -> Self {
-        Self { pointer: String::new(), value: Some(value), faults }
+        Self { way: None, value: Some(value), faults }
     }
 
     /// The member of this object with that name.
-    pub(crate) fn get(&self, name: &str) -> Self {
-        let value = self.value.and_then(|value| value.get(name));
-        Self { pointer: format!("{}/{}", self.pointer, escaped(name)), value, faults: self.faults }
+    pub(crate) fn get(&self, name: &'a str) -> Self {
+        self.step(Part::Member(name), self.value.and_then(|value| value.get(name)))
     }
 
     /// The element of this array at that place.
     fn index(&self, index: usize) -> Self {
-        let value = self.value.and_then(|value| value.get(index));
-        Self { pointer: format!("{}/{index}", self.pointer), value, faults: self.faults }
+        self.step(Part::Element(index), self.value.and_then(|value| value.get(index)))
+    }
+
+    fn step(&self, to: Part<'a>, value: Option<&'a Value>) -> Self {
+        Self { way: Some(Rc::new(Step { before: self.way.clone(), to })), value, faults: self.faults }
     }
 
     /// The field, if anything but null stands there.
@@ -104,7 +136,8 @@ impl<'a> Field<'a> {
 
     /// Reports a fault of this field; always `None`, to be returned.
     pub(crate) fn fault<T>(&self, problem: impl Into<String>) -> Option<T> {
-        self.faults.report(&self.pointer, problem);
+        let pointer = self.way.as_ref().map(|step| step.pointer()).unwrap_or_default();
+        self.faults.report(&pointer, problem);
         None
     }
 
@@ -116,7 +149,7 @@ impl<'a> Field<'a> {
     }
 
     /// What `pick` takes out of the value, or the fault that it is not `wanted`.
-    fn of_kind<T>(&self, wanted: &str, pick: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+    fn of_kind<T>(&self, wanted: impl Display, pick: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let value = self.required()?;
         pick(value).or_else(|| self.fault(format!("must be {wanted}, is {}", kind(value))))
     }
@@ -154,17 +187,17 @@ impl<'a> Field<'a> {
     }
 
     /// A text of a fixed form, that `parse` reads; else the fault that it must be `wanted`.
-    pub(crate) fn parsed<T>(&self, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.of_kind(wanted, Value::as_str)?;
+    pub(crate) fn parsed<T>(&self, wanted: impl Display, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.of_kind(&wanted, Value::as_str)?;
         parse(text).or_else(|| self.fault(format!("must be {wanted}, is {}", quoted(text))))
     }
 
     /// A whole number in a range. `24.0` and `"24"` are none.
     pub(crate) fn whole<T: TryFrom<i64>>(&self, range: RangeInclusive<i64>) -> Option<T> {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        let number = self.of_kind(&wanted, Value::as_number)?;
+        let (least, most) = (range.start(), range.end());
+        let number = self.of_kind(format_args!("a whole number from {least} to {most}"), Value::as_number)?;
         let inside = number.as_i64().filter(|whole| range.contains(whole)).and_then(|whole| T::try_from(whole).ok());
-        inside.or_else(|| self.fault(format!("must be {wanted}, is {number}")))
+        inside.or_else(|| self.fault(format!("must be a whole number from {least} to {most}, is {number}")))
     }
 
     /// `true` or `false`.
@@ -174,8 +207,8 @@ impl<'a> Field<'a> {
 
     /// A date, strictly `YYYY-MM-DD`, in a range.
     pub(crate) fn date(&self, range: RangeInclusive<Date>) -> Option<Date> {
-        let wanted = format!("a date YYYY-MM-DD from {} to {}", range.start(), range.end());
-        self.parsed(&wanted, |text| parse_date(text).filter(|date| range.contains(date)))
+        let wanted = format_args!("a date YYYY-MM-DD from {} to {}", range.start(), range.end());
+        self.parsed(wanted, |text| parse_date(text).filter(|date| range.contains(date)))
     }
 
     /// An instant in the form of RFC 3339, 1970 to 9998.
@@ -236,11 +269,6 @@ pub(crate) fn counted(range: &RangeInclusive<usize>, unit: &str) -> String {
         (0, most) => format!("at most {most} {unit}"),
         (least, most) => format!("{least} to {most} {unit}"),
     }
-}
-
-/// A name as a part of a JSON pointer (RFC 6901 section 3).
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// A pointer that can stand in a header, a log line and a database whatever keys it is made of.
@@ -392,7 +420,8 @@ mod tests {
             ("a\0\n", "/a\u{FFFD}\u{FFFD}".to_owned()),
             (&"ä".repeat(POINTER_CHARS_MAX), format!("/{}…", "ä".repeat(POINTER_CHARS_MAX - 1))),
         ] {
-            let faults = read_value(&json!({}), |field| field.get(name).boolean()).unwrap_err();
+            let first = |field: Field<'_>| field.object()?.keys().next().and_then(|name| field.get(name).boolean());
+            let faults = read_value(&json!({ name: 1 }), first).unwrap_err();
             assert_eq!(faults[0].pointer, pointer);
         }
         let nested = read_value(&json!([[1, "2"]]), |field| {

@@ -80,10 +80,31 @@ pub struct Amount {
     pub currency: String,
 }
 
+/// Digits of the currency's major unit behind the point (ISO 4217).
+fn exponent(currency: &str) -> u16 {
+    Currency::from_code(currency).and_then(|currency| currency.exponent()).unwrap_or(0)
+}
+
+impl Amount {
+    /// Reads what people write in the currency's major unit, such as `499`, `49.90` or `49,9`.
+    ///
+    /// # Errors
+    /// In words, if it is no such number, or says more than the currency can.
+    pub fn of_major(text: &str, currency: &str) -> Result<Self, String> {
+        let digits = usize::from(exponent(currency));
+        let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
+        let is_number = !whole.is_empty() && whole.bytes().chain(part.bytes()).all(|byte| byte.is_ascii_digit());
+        let minor = format!("{whole}{part:0<digits$}").parse().ok().filter(|_| is_number && part.len() <= digits);
+        let example = Self { minor: 49 * 10_i64.pow(exponent(currency).into()), currency: currency.to_owned() };
+        let minor = minor.ok_or_else(|| format!("must be written as in {example}, is {text:?}"))?;
+        Ok(Self { minor, currency: currency.to_owned() })
+    }
+}
+
 /// As people read it: in the currency's major unit, such as `499.00 EUR`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exponent = Currency::from_code(&self.currency).and_then(|currency| currency.exponent()).unwrap_or(0);
+        let exponent = exponent(&self.currency);
         let scale = 10_i64.pow(exponent.into());
         write!(f, "{}", self.minor / scale)?;
         if exponent > 0 {
@@ -222,7 +243,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_amount_is_read_as_people_write_it() {
+        for (text, currency, minor) in [
+            ("499", "EUR", Some(49_900)),
+            ("49.90", "EUR", Some(4_990)),
+            ("49,9", "EUR", Some(4_990)),
+            ("0.05", "USD", Some(5)),
+            ("1234567", "JPY", Some(1_234_567)),
+            ("1.5", "KWD", Some(1_500)),
+            ("1.5", "JPY", None),
+            ("49.905", "EUR", None),
+            ("1,234.00", "EUR", None),
+            ("-5", "EUR", None),
+            ("", "EUR", None),
+            (".5", "EUR", None),
+            ("49 EUR", "EUR", None),
+            ("92233720368547758.08", "EUR", None),
+        ] {
+            let read = Amount::of_major(text, currency);
+            assert_eq!(read.as_ref().ok().map(|amount| amount.minor), minor, "{text} {currency}");
+            if let Err(refusal) = read {
+                assert!(refusal.contains("must be written as in 49") && refusal.contains(currency), "{refusal}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn an_amount_that_is_shown_is_read_as_the_same(minor in 0..=i64::MAX, currency in "EUR|JPY|KWD|XXX") {
+            let amount = Amount { minor, currency: currency.clone() };
+            let shown = amount.to_string();
+            prop_assert_eq!(Amount::of_major(shown.trim_end_matches(&format!(" {currency}")), &currency), Ok(amount));
+        }
+
         #[test]
         fn alike_is_what_is_the_same_when_folded(one in "[ aAbBkKİıßẞéÉ\u{212a}\u{a0}]{0,4}", other in "[ aAbBkKİıßẞéÉ\u{212a}\u{a0}]{0,4}") {
             prop_assert_eq!(alike(&one, &other), folded(&one) == folded(&other));

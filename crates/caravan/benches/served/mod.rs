@@ -1,7 +1,7 @@
 //! What benches of the served interface share: workers, a roster, payments, and HTTP as it goes over the wire.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use caravan::engine::{Policy, Stats, Stop};
@@ -9,10 +9,16 @@ use caravan::lag::lags;
 use caravan::platform::Platform;
 use caravan::roster::{Format, import_trainers, trainers_of};
 use caravan::workers::{self, RunOptions, WorkerKind};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often it is looked whether all is handled.
 const LOOK: Duration = Duration::from_millis(20);
@@ -42,19 +48,23 @@ pub(crate) async fn employ(platform: &Platform, trainers: u32) {
     import_trainers(platform, &entries).await.expect("the roster is taken");
 }
 
-/// A confirmed payment of eight weekly lessons.
+/// When the first lesson of a confirmed payment may be, and when it was paid.
+static DAYS: LazyLock<(Date, Timestamp)> = LazyLock::new(|| {
+    let now = Timestamp::now();
+    (now.to_zoned(TimeZone::UTC).date().saturating_add(7.days()), now)
+});
+
+/// A confirmed payment of eight weekly lessons. Made of text: what a client takes to make it is not what is measured.
 pub(crate) fn confirmation(number: u64) -> String {
-    let start = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(7.days());
+    let (start, paid) = *DAYS;
     let day = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][(number % 7) as usize];
     let hour = 6 + (number / 7) % 15;
-    json!({
-        "payment_id": format!("pay_{number}"), "confirmed_at": Timestamp::now(), "amount": { "minor": 49_900, "currency": "EUR" },
-        "student": { "id": format!("stu_{number}"), "time_zone": "UTC", "languages": ["en"] },
-        "course": { "subject": "python", "level": "beginner" },
-        "plan": { "start_date": start, "sessions": 8, "per_week": 1, "minutes": 60,
-                  "slots": [{ "weekday": day, "at": format!("{hour:02}:00") }] },
-    })
-    .to_string()
+    format!(
+        r#"{{"payment_id":"pay_{number}","confirmed_at":"{paid}","amount":{{"minor":49900,"currency":"EUR"}},
+"student":{{"id":"stu_{number}","time_zone":"UTC","languages":["en"]}},
+"course":{{"subject":"python","level":"beginner"}},
+"plan":{{"start_date":"{start}","sessions":8,"per_week":1,"minutes":60,"slots":[{{"weekday":"{day}","at":"{hour:02}:00"}}]}}}}"#
+    )
 }
 
 /// Lets the workers handle all that was handed over: what one has handled is told to the next, so nothing may wait twice over.
@@ -69,11 +79,17 @@ pub(crate) async fn settle(platform: &Platform) {
     }
 }
 
-/// A connection to the server.
-pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
-    let connection = TcpStream::connect(address).await.expect("a connection");
-    connection.set_nodelay(true).expect("no delay");
-    connection
+/// A connection to the server, with what was received on it last.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// Connects to the server.
+pub(crate) async fn connect(address: SocketAddr) -> Connection {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    stream.set_nodelay(true).expect("no delay");
+    Connection { stream, received: Vec::with_capacity(16 * 1024) }
 }
 
 /// A request of whoever this header says, such as `Authorization: Bearer TOKEN`.
@@ -84,22 +100,37 @@ pub(crate) fn request(method: &str, path: &str, who: &str, body: &str) -> String
     )
 }
 
-/// Sends a request and reads its answer, which must be one of success.
-pub(crate) async fn body_of(connection: &mut TcpStream, request: &str) -> Vec<u8> {
-    connection.write_all(request.as_bytes()).await.expect("a request goes out");
-    let mut answer = Vec::with_capacity(8 * 1024);
-    let end = loop {
-        assert_ne!(connection.read_buf(&mut answer).await.expect("an answer"), 0, "the connection ended");
-        if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
+impl Connection {
+    /// Sends a request and reads its answer, which must be one of success; returns the body.
+    pub(crate) async fn ask(&mut self, request: &str) -> &[u8] {
+        self.stream.write_all(request.as_bytes()).await.expect("a request goes out");
+        self.received.clear();
+        let end = loop {
+            self.receive().await;
+            if let Some(end) = place_of(&self.received, b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let head = &self.received[..end];
+        assert!(head.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&self.received));
+        let length = place_of(head, LENGTH).map(|place| &head[place + LENGTH.len()..]).expect("a length");
+        let digits = length.iter().take_while(|byte| byte.is_ascii_digit());
+        let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+        while self.received.len() < end + length {
+            self.receive().await;
         }
-    };
-    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-    assert!(head.starts_with("http/1.1 2"), "{}", String::from_utf8_lossy(&answer));
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    let length: usize = length.expect("a length");
-    while answer.len() < end + length {
-        assert_ne!(connection.read_buf(&mut answer).await.expect("an answer"), 0, "the connection ended");
+        &self.received[end..]
     }
-    answer.split_off(end)
+
+    async fn receive(&mut self) {
+        let received = self.stream.read_buf(&mut self.received).await.expect("an answer");
+        assert_ne!(received, 0, "the connection ended");
+    }
+}
+
+/// The header with the length of a body, as it goes over the wire here.
+const LENGTH: &[u8] = b"content-length: ";
+
+fn place_of(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
 }

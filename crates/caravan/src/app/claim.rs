@@ -30,8 +30,8 @@ pub async fn claim_workers(settings: &Settings, workers: &[WorkerKind]) -> Resul
         // Where nothing answers there is nothing to remove either.
         Some(services) => Ok(Claim::Services(distributed::hold(&services).await.ok().flatten())),
         None => {
-            let workers = workers.iter().map(|kind| kind.name().to_owned()).collect();
-            lock(&options(settings, true, true), workers).map(Claim::Directory)
+            let names = workers.iter().map(|kind| kind.name().to_owned()).collect();
+            lock(&options(settings, true, true), names, workers).map(Claim::Directory)
         }
     }
 }
@@ -46,7 +46,7 @@ pub async fn lock_out_workers(
     for_what: &str,
 ) -> Result<Option<Claim>, AppError> {
     if services(settings, false, true).is_none() {
-        return lock(&options(settings, false, true), vec![for_what.to_owned()]).map(Claim::Directory).map(Some);
+        return lock(&options(settings, false, true), vec![for_what.to_owned()], &[]).map(Claim::Directory).map(Some);
     }
     match app.members().await?.first() {
         Some(Member { group, name }) => {
@@ -56,20 +56,10 @@ pub async fn lock_out_workers(
     }
 }
 
-/// Who runs workers in a directory.
-pub(super) fn members(options: &OpenOptions) -> Result<Vec<Member>, AppError> {
-    let Some(held) = WorkersLock::holder(options)? else { return Ok(Vec::new()) };
-    let Some(Holder { pid, started_at, workers }) = held.holder else { return Ok(Vec::new()) };
-    let kinds = workers.iter().filter_map(|name| name.parse::<WorkerKind>().ok());
-    let member = |kind: WorkerKind| {
-        let name = format!("process {pid} since {started_at:.0}");
-        Member { group: kind.spec().group.to_owned(), name }
-    };
-    Ok(kinds.map(member).collect())
-}
-
-fn lock(options: &OpenOptions, workers: Vec<String>) -> Result<WorkersLock, AppError> {
-    let holder = Holder { pid: std::process::id(), started_at: SystemClock.now(), workers };
+/// Takes a directory's lock, `for_what` in words.
+fn lock(options: &OpenOptions, for_what: Vec<String>, workers: &[WorkerKind]) -> Result<WorkersLock, AppError> {
+    let groups = workers.iter().map(|kind| kind.spec().group.to_owned()).collect();
+    let holder = Holder { pid: std::process::id(), started_at: SystemClock.now(), workers: for_what, groups };
     Ok(WorkersLock::acquire(options, &holder)?)
 }
 
@@ -94,7 +84,7 @@ pub async fn remove_namespaces(settings: &Settings, unwanted: impl Fn(&str) -> b
 
 fn remove_namespace(settings: &Settings) -> Result<(), AppError> {
     let options = options(settings, false, false);
-    let Ok(_lock) = lock(&options, vec!["removal".to_owned()]) else { return Ok(()) };
+    let Ok(_lock) = lock(&options, vec!["removal".to_owned()], &[]) else { return Ok(()) };
     let database = options.database_file()?;
     // The database goes first: what is left of an interruption belongs to nothing.
     for ending in ["", "-wal", "-shm"] {

@@ -1,6 +1,6 @@
 //! `caravan tokens`: who may come in over HTTP.
 
-use caravan::access::{create_token, revoke_token};
+use caravan::access::{TOKEN_NAME_CHARS_MAX, create_token, revoke_token};
 use caravan::app::App;
 use caravan::config::Settings;
 use caravan::platform::desk::Token;
@@ -14,9 +14,6 @@ use super::args::{ListArgs, RevokeArgs, TokenCreateArgs, TokensCommand};
 use super::failure::Failure;
 use super::output::{List, Output, Row, or_dash, printable};
 use super::{existing, remark};
-
-/// Characters of a token's name.
-const NAME_CHARS_MAX: usize = 200;
 
 pub(crate) async fn run(settings: &Settings, command: TokensCommand, output: &mut Output) -> Result<(), Failure> {
     match command {
@@ -64,8 +61,8 @@ struct NewToken {
 }
 
 async fn create(settings: &Settings, args: TokenCreateArgs, output: &mut Output) -> Result<(), Failure> {
-    if args.name.chars().count() > NAME_CHARS_MAX || args.name.contains('\0') {
-        return Err(Failure::usage(format!("--name must be a text of at most {NAME_CHARS_MAX} characters")));
+    if args.name.chars().count() > TOKEN_NAME_CHARS_MAX || args.name.contains('\0') {
+        return Err(Failure::usage(format!("--name must be a text of at most {TOKEN_NAME_CHARS_MAX} characters")));
     }
     let app = App::open(settings).await?;
     let (token, secret) = create_token(&app.platform, &args.name, args.role).await?;

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use caravan_domain::event::{Headers, Topic, read_confirmation, valid_traceparent};
 use caravan_domain::ids::purchase_id;
-use serde_json::json;
 
 use super::asking::{Raw, json};
 use super::idempotency::{Attempt, Begun, KeyHeader, answered, begin, reply};
@@ -57,9 +56,10 @@ pub(super) async fn confirm(
         headers: trace_of(&headers),
         timestamp: now,
     };
-    let answer = json!({ "purchase_id": id, "status": "accepted", "href": format!("/v1/purchases/{id}") });
+    let answer = Accepted { purchase_id: id, status: "accepted", href: format!("/v1/purchases/{id}") };
+    let answer = serde_json::to_string(&answer).unwrap_or_default();
     let entry = Entry { records: vec![record], ..Entry::default() };
-    hand_in(open, entry, attempt, StatusCode::ACCEPTED, answer.to_string()).await
+    hand_in(open, entry, attempt, StatusCode::ACCEPTED, answer).await
 }
 
 /// Hands an entry in together with its answer; of two requests with one key that came at once, the second gets the

@@ -131,6 +131,13 @@ const SAID: [(HeaderName, HeaderValue); 5] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
 ];
 
+/// The headers of an answer: its own beside what every answer says, so that they need not grow.
+pub(super) fn headers_of(own: [(HeaderName, HeaderValue); 1]) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(2 * SAID.len());
+    headers.extend(own);
+    headers
+}
+
 /// Sees that an answer comes in time, and says what every answer says unless it says otherwise itself.
 pub(super) async fn keep_safe(request: Request, next: Next) -> Response {
     let mut response = match tokio::time::timeout(ANSWER_WAIT, next.run(request)).await {

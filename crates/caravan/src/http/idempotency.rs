@@ -3,17 +3,20 @@
 //! The first answer is kept in the transaction of the effect, for [`ANSWERS_KEPT`]. A payment is the same purchase however often it
 //! is reported, so nothing is lost when an answer is forgotten; it is for orders that a key matters.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use super::Site;
+use super::asking::JSON;
+use super::guard::headers_of;
 use super::problem::Problem;
 use super::tokens::Caller;
 use crate::platform::Platform;
@@ -121,11 +124,18 @@ pub(super) async fn answered(platform: &Platform, attempt: &Attempt<'_>) -> Resu
     Ok(Some(response))
 }
 
+/// What of an answer says where what it is about is.
+#[derive(Deserialize)]
+struct Placed<'a> {
+    #[serde(borrow)]
+    href: Cow<'a, str>,
+}
+
 /// An answer as it is sent; what it is about is where its `href` says.
 pub(super) fn reply(status: StatusCode, body: String) -> Response {
-    let told: Option<Value> = serde_json::from_str(&body).ok();
-    let place = told.as_ref().and_then(|told| HeaderValue::from_str(told.get("href")?.as_str()?).ok());
-    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    let told: Option<Placed<'_>> = serde_json::from_str(&body).ok();
+    let place = told.and_then(|told| HeaderValue::from_str(&told.href).ok());
+    let mut response = (status, headers_of([(header::CONTENT_TYPE, JSON)]), body).into_response();
     if let Some(place) = place {
         response.headers_mut().insert(header::LOCATION, place);
     }

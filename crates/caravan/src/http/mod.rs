@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 
 use crate::engine::{Policy, Stats, Stop};
 use crate::intake::Intake;
@@ -87,6 +88,8 @@ struct Site {
     pace: Pace,
     under_way: UnderWay,
     auditing: Arc<Auditing>,
+    /// Held by whoever has the nightly job done by hand.
+    extending: Arc<Mutex<()>>,
     /// Whether nobody but this machine can connect.
     is_private: bool,
 }
@@ -155,6 +158,7 @@ pub async fn serve(address: &str, options: Options, stats: Arc<Stats>, stop: Sto
         tokens: Tokens::default(),
         under_way: UnderWay::default(),
         auditing: Arc::default(),
+        extending: Arc::default(),
         is_private: local.ip().is_loopback(),
     });
     let ended = tokio::spawn(serving::serve(listener, routes::routes(Arc::clone(&site)), stop));

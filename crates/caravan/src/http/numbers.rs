@@ -16,7 +16,7 @@ use crate::{engine, workers};
 mod looks;
 mod requests;
 
-pub(super) use requests::measure;
+pub(super) use requests::Counted;
 
 use looks::Looks;
 use requests::{REQUEST_SECONDS, REQUEST_SECONDS_BOUNDS};

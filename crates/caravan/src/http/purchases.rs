@@ -16,7 +16,8 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::Site;
-use super::asking::{Asked, Named, parsed};
+use super::asking::{Asked, JSON, Named, parsed};
+use super::guard::headers_of;
 use super::paging::{Page, cursor};
 use super::problem::Problem;
 use super::shapes::{PurchasesPage, Refusals, SessionsOfPurchase, StudentShown};
@@ -122,7 +123,7 @@ async fn whole(site: &Site, id: &str) -> Result<Vec<u8>, Problem> {
 
 /// A view as it is in the cache.
 pub(super) fn json(view: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], view).into_response()
+    (headers_of([(header::CONTENT_TYPE, JSON)]), view).into_response()
 }
 
 /// A date of a query.

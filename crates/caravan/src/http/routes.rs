@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::get;
 use caravan_domain::access::Role;
 use utoipa::OpenApi;
@@ -12,11 +14,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{Guard, check, keep_safe};
+use super::numbers::Counted;
 use super::traced::traced;
 use super::{
     Site, calendars, confirmations, dead_letters, documentation, events, groups, health, numbers, orders, pages,
     problem, purchases, sessions, trainers, webhooks,
 };
+use crate::traces;
 
 /// What the document says of the whole.
 #[derive(OpenApi)]
@@ -58,8 +62,15 @@ pub(super) fn routes(site: Arc<Site>) -> Router {
         .merge(documents)
         .fallback(problem::nothing_here)
         .method_not_allowed_fallback(problem::not_so)
-        .layer(from_fn(keep_safe))
-        .layer(from_fn(numbers::measure))
+        .layer(from_fn(answer))
+}
+
+/// What every request goes through, in one layer: each layer is paid for by every request.
+async fn answer(request: Request, next: Next) -> Response {
+    let counted = Counted::begin(&request);
+    let response = keep_safe(request, next).await;
+    counted.end(&response);
+    response
 }
 
 /// The document, as JSON.
@@ -79,7 +90,7 @@ fn all(site: Option<&Arc<Site>>) -> OpenApiRouter<Arc<Site>> {
         Some(site) => routes.route_layer(from_fn_with_state(Guard { site: Arc::clone(site), needs }, check)),
         None => routes,
     };
-    let traced = |routes: OpenApiRouter<Arc<Site>>| match site {
+    let traced = |routes: OpenApiRouter<Arc<Site>>| match site.filter(|_| traces::are_wanted()) {
         Some(site) => routes.route_layer(from_fn_with_state(Arc::clone(site), traced)),
         None => routes,
     };

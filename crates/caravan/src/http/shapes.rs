@@ -204,15 +204,14 @@ pub(super) struct PlanAsked {
 }
 
 /// A payment that was taken.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes: the answer is kept as text")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Accepted {
     /// What it is or becomes.
-    purchase_id: Uuid,
+    pub(super) purchase_id: Uuid,
     #[schema(examples("accepted"))]
-    status: String,
+    pub(super) status: &'static str,
     /// Where it is shown, once it is recorded.
-    href: String,
+    pub(super) href: String,
 }
 
 /// An order.

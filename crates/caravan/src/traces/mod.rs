@@ -86,7 +86,8 @@ pub(crate) fn describe() {
     counter!(DROPPED).increment(0);
 }
 
-fn are_wanted() -> bool {
+/// Whether anything is to be drafted; it is said before anything is served.
+pub(crate) fn are_wanted() -> bool {
     DOOR.get().is_some()
 }
 

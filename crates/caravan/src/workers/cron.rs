@@ -89,29 +89,50 @@ impl ExtendWindows {
         }
     }
 
-    /// Marks the sessions that are over, until there are none left to mark.
-    async fn complete_all(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<(), CommitError> {
-        while platform.store.ended_sessions(as_of).await? > 0 {
+    /// Marks the sessions that are over, until there are none left to mark; returns how many.
+    async fn complete_all(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<u64, CommitError> {
+        let mut completed = 0;
+        loop {
+            let ended = platform.store.ended_sessions(as_of).await?;
+            if ended == 0 {
+                return Ok(completed);
+            }
             let effects = Effects { completed_as_of: Some(as_of), ..Effects::default() };
             platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
+            completed += ended;
             keep.keep().await?;
         }
-        Ok(())
     }
+
+    /// All of it, as if now were `as_of`.
+    async fn work(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<Done, CommitError> {
+        // First, so that what is to stand in the calendar is reserved by then.
+        let prolonged = self.prolong_all(platform, as_of, keep).await?;
+        let extended = self.extend_all(platform, as_of, keep).await?;
+        let completed = self.complete_all(platform, as_of, keep).await?;
+        // A day that passed moves the first bookable date of those who wait: they may fit now.
+        let effects = Effects { look_again: true, ..Effects::default() };
+        platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
+        info!(purchases = extended, prolonged, completed, as_of = %as_of, "[Cron] extended windows");
+        Ok(Done { extended, prolonged, completed })
+    }
+}
+
+/// What a run of the cron has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Purchases that got sessions.
+    pub extended: usize,
+    /// Plans without an end that were reserved further ahead.
+    pub prolonged: usize,
+    /// Sessions that were over and are marked so.
+    pub completed: u64,
 }
 
 #[async_trait]
 impl DailyJob for ExtendWindows {
     async fn run(&self, platform: &Platform, as_of: Timestamp, keep: &dyn Keep) -> Result<(), CommitError> {
-        // First, so that what is to stand in the calendar is reserved by then.
-        let prolonged = self.prolong_all(platform, as_of, keep).await?;
-        let extended = self.extend_all(platform, as_of, keep).await?;
-        self.complete_all(platform, as_of, keep).await?;
-        // A day that passed moves the first bookable date of those who wait: they may fit now.
-        let effects = Effects { look_again: true, ..Effects::default() };
-        platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
-        info!(purchases = extended, prolonged, as_of = %as_of, "[Cron] extended windows");
-        Ok(())
+        self.work(platform, as_of, keep).await.map(drop)
     }
 }
 
@@ -119,8 +140,8 @@ impl DailyJob for ExtendWindows {
 ///
 /// # Errors
 /// The store's; what was done before it stays done, and repeating is safe.
-pub async fn run_once(platform: &Platform, policy: &Policy, as_of: Timestamp) -> Result<(), CommitError> {
-    ExtendWindows::new(policy).run(platform, as_of, &ByHand).await
+pub async fn run_once(platform: &Platform, policy: &Policy, as_of: Timestamp) -> Result<Done, CommitError> {
+    ExtendWindows::new(policy).work(platform, as_of, &ByHand).await
 }
 
 /// What extends the windows of these purchases.

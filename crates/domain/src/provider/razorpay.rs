@@ -43,7 +43,7 @@ fn event(field: Field<'_>) -> Option<Vec<Report>> {
 }
 
 /// The entity of that kind which an event carries.
-fn entity<'a>(payload: &Field<'a>, kind: &str) -> Field<'a> {
+fn entity<'a>(payload: &Field<'a>, kind: &'a str) -> Field<'a> {
     payload.get(kind).get("entity")
 }
 

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 
@@ -29,15 +28,26 @@ pub(super) fn describe() {
     );
 }
 
-/// Counts a request and how long its answer took.
-pub(in crate::http) async fn measure(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
-    let method = method(request.method());
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    histogram!(REQUEST_SECONDS, "route" => route.clone(), "method" => method).record(begun.elapsed().as_secs_f64());
-    counter!(REQUESTS, "route" => route, "method" => method, "status" => class(response.status())).increment(1);
-    response
+/// A request that is counted, with how long its answer takes.
+pub(in crate::http) struct Counted {
+    route: String,
+    method: &'static str,
+    begun: Instant,
+}
+
+impl Counted {
+    /// It has come.
+    pub(in crate::http) fn begin(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
+        Self { route, method: method(request.method()), begun: Instant::now() }
+    }
+
+    /// It is answered.
+    pub(in crate::http) fn end(self, response: &Response) {
+        let Self { route, method, begun } = self;
+        histogram!(REQUEST_SECONDS, "route" => route.clone(), "method" => method).record(begun.elapsed().as_secs_f64());
+        counter!(REQUESTS, "route" => route, "method" => method, "status" => class(response.status())).increment(1);
+    }
 }
 
 /// A method's name, if it is one that anything answers to.

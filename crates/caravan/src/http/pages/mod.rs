@@ -34,6 +34,7 @@ mod sessions;
 mod signing;
 mod system;
 mod today;
+mod tokens;
 mod trainer;
 mod trainers;
 mod visitor;
@@ -70,7 +71,8 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/refunds", get(refunds::list).post(refunds::settle))
         .route("/dead-letters", get(dead_letters::list).post(dead_letters::redrive_many))
         .route("/dead-letters/{id}", get(dead_letters::show).post(dead_letters::redrive))
-        .route("/system", get(system::show).post(system::audit))
+        .route("/system", get(system::show).post(system::act))
+        .route("/tokens", get(tokens::list).post(tokens::act))
         .route("/sign-in", get(signing::ask).post(signing::sign_in))
         .route("/sign-out", post(signing::sign_out))
         .route("/assets/{name}", get(assets::file))

@@ -1,5 +1,6 @@
 //! One purchase: what has happened to it, when its lessons are, why that trainer, and what can be done with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -8,7 +9,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use caravan_domain::allocation::Policy;
 use caravan_domain::plan::{Slot, zone_named};
-use caravan_domain::purchase::PurchaseStatus;
+use caravan_domain::purchase::{Amount, PurchaseStatus};
+use caravan_domain::refund::Refund;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -24,13 +26,18 @@ use super::visitor::{Visit, Visitor};
 use super::words::{counted, date, elsewhere, machine, moment, standing};
 use crate::http::Site;
 use crate::http::asking::{Asked, Named};
+use crate::intake::Intake;
 use crate::life::cancel::{self, Cancelled, cancel};
 use crate::life::replanning::{self, Wish, replan};
 use crate::life::{ChangeError, allocating};
 use crate::platform::Platform;
 use crate::platform::rows::Purchase;
+use crate::reported::give_back;
 use crate::views::{self, PurchaseWhole};
 use crate::workers::allocation::rules;
+
+/// Under which name the texts of a refund say who has noted it.
+const REPORTED_BY: &str = "reported_by";
 
 /// Which month is looked at.
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +62,7 @@ struct Page {
     payment: String,
     item: Option<String>,
     amount: String,
+    currency: String,
     paid: String,
     status: &'static str,
     class: &'static str,
@@ -84,6 +92,8 @@ struct Can {
     reassign: bool,
     allocate: bool,
     amend: bool,
+    /// Money can be given back whatever became of it.
+    give_back: bool,
 }
 
 impl Can {
@@ -95,6 +105,7 @@ impl Can {
             reassign: operates && matches!(status, Allocated | Scheduled),
             allocate: operates && matches!(status, Created | Waitlisted),
             amend: operates && matches!(status, Created | Waitlisted | Allocated | Scheduled),
+            give_back: operates,
         }
     }
 }
@@ -125,6 +136,7 @@ pub(super) async fn show(
         payment: reported.payment_id.clone(),
         item: reported.item.clone(),
         amount: reported.amount.to_string(),
+        currency: reported.amount.currency.clone(),
         paid: moment(reported.confirmed_at, &visitor.zone),
         status: standing(purchase.status),
         class: purchase.status.name(),
@@ -201,13 +213,15 @@ pub(super) async fn act(
 ) -> Result<Response, Fault> {
     let purchase = find(&platform, &id).await?;
     let place = format!("/purchases/{}", purchase.id);
-    let asking = Asking { platform: &platform, purchase: &purchase, fields: &fields, actor: &visitor.name };
+    let intake = &site.open()?.intake;
+    let asking = Asking { platform: &platform, intake, purchase: &purchase, fields: &fields, actor: &visitor.name };
     let policy = rules(&site.options.policy);
     let ended = match fields.text("act").unwrap_or_default() {
         "cancel" => asking.cancel().await,
         "reassign" => asking.reassign(policy).await,
         "allocate" => asking.allocate(policy).await,
         "amend" => asking.amend(policy).await,
+        "give-back" => asking.give_back().await,
         other => {
             return Err(Fault::bad_request(format!("nothing is called {other:?} that can be done with a purchase")));
         }
@@ -221,6 +235,7 @@ pub(super) async fn act(
 /// What somebody asks to be done; each answers with what was done, or with why it was not.
 struct Asking<'a> {
     platform: &'a Platform,
+    intake: &'a Intake,
     purchase: &'a Purchase,
     fields: &'a Fields,
     actor: &'a str,
@@ -268,6 +283,25 @@ impl Asking<'_> {
                 counted(to_hold as u64, "lesson", "lessons")
             )),
         }
+    }
+
+    /// A refund that no payment provider reports, as one in cash.
+    async fn give_back(&self) -> Result<String, String> {
+        let reported = self.purchase.reported();
+        let amount = self.fields.text("amount").ok_or("say how much was given back")?;
+        let amount = Amount::of_major(amount, &reported.amount.currency);
+        let refund = Refund {
+            payment_id: reported.payment_id.clone(),
+            item: reported.item.clone(),
+            refund_id: self.fields.text("refund_id").ok_or("say what the refund's number is")?.to_owned(),
+            refunded_at: self.platform.clock.now(),
+            amount: amount.map_err(|problem| format!("what was given back {problem}"))?,
+            provisional: self.fields.has("provisional"),
+            reason: Some(self.fields.reason()?),
+            metadata: BTreeMap::from([(REPORTED_BY.to_owned(), self.actor.to_owned())]),
+        };
+        give_back(self.platform, self.intake, &refund).await?;
+        Ok(format!("Noted: {} given back. What follows from it shows here in a moment.", refund.amount))
     }
 
     async fn allocate(&self, policy: Policy) -> Result<String, String> {

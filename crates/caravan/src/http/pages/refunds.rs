@@ -212,6 +212,7 @@ mod tests {
 
     fn visitor() -> Visitor {
         Visitor {
+            token_id: Uuid::nil(),
             name: "asha".to_owned(),
             role: Role::Operate,
             form_key: String::new(),

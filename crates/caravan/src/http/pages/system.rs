@@ -2,12 +2,14 @@
 //! and the audit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::fault::Fault;
 use super::form::Sent;
@@ -18,8 +20,10 @@ use crate::http::auditing;
 use crate::http::health::{Part, answers, parts};
 use crate::http::{Open, Site};
 use crate::lag::lags;
+use crate::platform::Platform;
 use crate::platform::rows::{OutboxDepth, SchemaVersion, TimeData, time_data_version};
 use crate::workers::WorkerKind;
+use crate::workers::cron::{Done, run_once};
 
 mod audited;
 mod cron;
@@ -28,6 +32,9 @@ mod reading;
 use audited::Audit;
 use cron::Cron;
 use reading::Reading;
+
+/// How long a page waits for the nightly job.
+const EXTENDING_WAIT: Duration = Duration::from_secs(20);
 
 #[derive(Template)]
 #[template(path = "system.html")]
@@ -69,7 +76,9 @@ pub(super) async fn show(
     let frame = Frame::of(&site, &visitor, &headers, Place::System, "System").await?.live();
     let (store, log) = (&platform.store, &platform.log);
     let read = async { tokio::try_join!(store.outbox_depths(), store.cron_last(), store.time_data()) };
-    let looked = async { tokio::try_join!(lags(&platform), log.topics()) };
+    let groups = WorkerKind::ALL.map(|worker| worker.spec().group);
+    let installation = &site.open()?.installation;
+    let looked = async { tokio::try_join!(lags(&platform), log.topics(), installation.members(&groups)) };
     let (parts, looked, read, versions) =
         tokio::join!(parts(&site), answers(looked), read, versions_beneath(site.open()?));
     let (outbox, cron_last, time_data) = read?;
@@ -77,7 +86,7 @@ pub(super) async fn show(
         frame,
         is_well: parts.iter().all(Part::is_well),
         parts: parts.into_iter().map(part_shown).collect(),
-        reading: looked.map(|(lags, topics)| Reading::of(&lags, &topics)),
+        reading: looked.map(|(lags, topics, members)| Reading::of(&lags, &topics, &members)),
         outbox: outbox.iter().map(|depth| depth_shown(depth, visitor.now)).collect(),
         cron: Cron::of(&site.options.policy.cron, cron_last, &visitor),
         versions: versions_shown(versions, time_data.as_ref(), &visitor),
@@ -85,14 +94,52 @@ pub(super) async fn show(
     })
 }
 
-/// `POST /system`
-pub(super) async fn audit(State(site): State<Arc<Site>>, Sent { visit, .. }: Sent) -> Result<Response, Fault> {
-    let Visit { visitor, platform } = visit;
+/// `POST /system`: the field `act` says what.
+pub(super) async fn act(
+    State(site): State<Arc<Site>>,
+    Sent { visit: Visit { visitor, platform }, fields }: Sent,
+) -> Result<Response, Fault> {
+    match fields.text("act").unwrap_or_default() {
+        "audit" => audit(&site, &visitor, platform),
+        "extend" => Ok(extend(&site, platform).await),
+        other => Err(Fault::bad_request(format!("nothing is called {other:?} that can be done here"))),
+    }
+}
+
+fn audit(site: &Site, visitor: &Visitor, platform: Platform) -> Result<Response, Fault> {
     let installation = Arc::clone(&site.open()?.installation);
-    Ok(match auditing::begin(&site, &visitor.name, installation, platform.clock) {
+    Ok(match auditing::begin(site, &visitor.name, installation, platform.clock) {
         true => done("/system#audit", "The audit has begun; what it finds will stand on this page."),
         false => not_done("/system#audit", "An audit is under way already; what it finds will stand on this page."),
     })
+}
+
+/// The nightly job, now; it goes on by itself if it takes longer than anybody waits.
+async fn extend(site: &Site, platform: Platform) -> Response {
+    let place = "/system#cron";
+    let Ok(turn) = Arc::clone(&site.extending).try_lock_owned() else {
+        return not_done(place, "Somebody has it done already; what it adds shows in the calendar.");
+    };
+    let policy = site.options.policy.clone();
+    let work = tokio::spawn(async move {
+        let _nobody_else_meanwhile = turn;
+        let ended = run_once(&platform, &policy, platform.clock.now()).await;
+        ended.inspect_err(
+            |problem| warn!(%problem, "the nightly job, asked for on a page, broke off; repeating it is safe"),
+        )
+    });
+    match tokio::time::timeout(EXTENDING_WAIT, work).await {
+        Ok(Ok(Ok(ended))) => done(place, in_words(ended)),
+        Ok(Ok(Err(problem))) => not_done(place, format!("It broke off, repeating it is safe: {problem}.")),
+        Ok(Err(lost)) => not_done(place, format!("It broke off, repeating it is safe: {lost}.")),
+        Err(_) => done(place, "It takes its time and goes on; what it adds shows in the calendar."),
+    }
+}
+
+fn in_words(ended: Done) -> String {
+    let purchases = counted(ended.extended as u64, "purchase got lessons", "purchases got lessons");
+    let lessons = counted(ended.completed, "lesson is", "lessons are");
+    format!("Done: {purchases}, {lessons} noted as over.")
 }
 
 fn part_shown(part: Part) -> PartShown {
@@ -163,6 +210,16 @@ mod tests {
         let workers = WorkerKind::ALL.map(|kind| kind.spec().name);
         for name in ["database", "log", "cache"].into_iter().chain(workers) {
             assert!(!what(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_nightly_job_has_come_to_is_told_in_words() {
+        for (extended, completed, words) in [
+            (0, 0, "Done: 0 purchases got lessons, 0 lessons are noted as over."),
+            (1, 1_200, "Done: 1 purchase got lessons, 1\u{202f}200 lessons are noted as over."),
+        ] {
+            assert_eq!(in_words(Done { extended, completed, prolonged: 3 }), words);
         }
     }
 

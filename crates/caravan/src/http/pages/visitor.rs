@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use caravan_domain::access::Role;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use uuid::Uuid;
 
 use super::fault::Fault;
 use super::words::zone_of;
@@ -25,6 +26,8 @@ const FORM_SALT: &str = "form:";
 /// Who looks at a page.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
+    /// By which token.
+    pub(super) token_id: Uuid,
     /// What their token is called.
     pub(super) name: String,
     /// What it allows.
@@ -41,6 +44,11 @@ impl Visitor {
     /// Whether they may change things.
     pub(super) fn operates(&self) -> bool {
         self.role.allows(Role::Operate)
+    }
+
+    /// Whether they may say who else may do what.
+    pub(super) fn administers(&self) -> bool {
+        self.role.allows(Role::Admin)
     }
 }
 
@@ -73,6 +81,7 @@ async fn visitor(site: &Site, platform: &Platform, secret: &str) -> Result<Optio
         return Ok(None);
     }
     Ok(Some(Visitor {
+        token_id: caller.token_id,
         name: caller.name.to_string(),
         role: caller.role,
         form_key: form_key(secret),
@@ -130,6 +139,15 @@ pub(super) fn may_not(visitor: &Visitor) -> Fault {
         visitor.name, visitor.role
     );
     Fault::new(StatusCode::FORBIDDEN, "This is not yours to change", detail)
+}
+
+/// What only those may do who say who else may do what.
+pub(super) fn may_not_administer(visitor: &Visitor) -> Fault {
+    let detail = format!(
+        "who may come in is for admins to say: the role of {} is {}. Sign in with a token of the role admin to do this.",
+        visitor.name, visitor.role
+    );
+    Fault::new(StatusCode::FORBIDDEN, "This is not yours to see", detail)
 }
 
 #[cfg(test)]

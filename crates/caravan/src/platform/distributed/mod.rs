@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::evidence::Evidence;
 use super::floor::Floor;
-use super::log::Member;
 use super::{Platform, PlatformError};
 
 mod evidence;
@@ -101,19 +100,6 @@ impl Distributed {
     pub fn platform(&self, clock: Arc<dyn Clock>) -> Platform {
         let (store, log, cache) = (Arc::clone(&self.store), Arc::clone(&self.log), Arc::clone(&self.cache));
         Platform { store, log, cache, clock }
-    }
-
-    /// The members of these groups: as the brokers tell, and of those they tell nothing of, as the
-    /// database knows.
-    ///
-    /// # Errors
-    /// If no broker answers, or the database doesn't.
-    pub async fn members(&self, groups: &[&str]) -> Result<Vec<Member>, PlatformError> {
-        let mut members = self.log.members(groups).await?;
-        let is_silent = |group: &&str| !members.iter().any(|member| member.group == **group);
-        let silent: Vec<&str> = groups.iter().copied().filter(is_silent).collect();
-        members.extend(self.store.members(&silent).await?);
-        Ok(members)
     }
 
     /// A snapshot of everything as it is now, for an audit.

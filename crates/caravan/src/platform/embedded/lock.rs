@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,6 +28,8 @@ pub struct Holder {
     pub started_at: Timestamp,
     /// Which workers it runs.
     pub workers: Vec<String>,
+    /// The consumer groups they are members of.
+    pub groups: Vec<String>,
 }
 
 /// The refusal: another process runs workers here.
@@ -43,7 +45,7 @@ impl fmt::Display for HeldBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let directory = self.directory.display();
         match &self.holder {
-            Some(Holder { pid, started_at, workers }) => {
+            Some(Holder { pid, started_at, workers, .. }) => {
                 let workers = workers.join(", ");
                 write!(f, "process {pid} has been running workers ({workers}) on {directory} since {started_at:.0}")?;
             }
@@ -110,23 +112,20 @@ impl WorkersLock {
         Ok(Self { file })
     }
 
-    /// Who has the lock, if anybody.
+    /// Who has the lock in this file, if anybody who has told.
     ///
     /// # Errors
-    /// If the namespace is none or the lock file can't be read.
-    pub fn holder(options: &OpenOptions) -> Result<Option<HeldBy>, LockError> {
-        let path = options.lock_file()?;
-        let unusable = |problem| LockError::Unusable { file: path.clone(), problem };
-        let mut file = match File::open(&path) {
+    /// If the lock file can't be read.
+    pub(super) fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
+        let unusable = |problem| LockError::Unusable { file: path.to_owned(), problem };
+        let mut file = match File::open(path) {
             Ok(file) => file,
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(problem) => return Err(unusable(problem)),
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => {
-                Ok(Some(HeldBy { directory: options.directory.clone(), holder: described(&mut file) }))
-            }
+            Err(TryLockError::WouldBlock) => Ok(described(&mut file)),
             Err(TryLockError::Error(problem)) => Err(unusable(problem)),
         }
     }
@@ -165,18 +164,20 @@ mod tests {
             pid: 4711,
             started_at: "2026-11-23T10:00:00Z".parse().unwrap(),
             workers: vec!["purchase".to_owned(), "cache".to_owned()],
+            groups: vec!["purchase-creation-workers".to_owned(), "cache-invalidation-workers".to_owned()],
         };
-        assert_eq!(WorkersLock::holder(&options).unwrap(), None);
+        let file = options.lock_file().unwrap();
+        assert_eq!(WorkersLock::holder(&file).unwrap(), None);
         let lock = WorkersLock::acquire(&options, &holder).unwrap();
         let refusal = WorkersLock::acquire(&options, &holder).unwrap_err().to_string();
         for part in ["4711", "purchase, cache", "2026-11-23T10:00:00Z", &directory.path().display().to_string()] {
             assert!(refusal.contains(part), "{refusal} names {part}");
         }
-        assert_eq!(WorkersLock::holder(&options).unwrap().unwrap().holder, Some(holder.clone()));
+        assert_eq!(WorkersLock::holder(&file).unwrap(), Some(holder.clone()));
         let other = OpenOptions { namespace: Some("demo".to_owned()), ..options.clone() };
         assert!(WorkersLock::acquire(&other, &holder).is_ok(), "another namespace has its own");
         drop(lock);
-        assert_eq!(WorkersLock::holder(&options).unwrap(), None);
+        assert_eq!(WorkersLock::holder(&file).unwrap(), None);
         assert!(WorkersLock::acquire(&options, &holder).is_ok());
     }
 }

@@ -58,6 +58,8 @@ use super::{Platform, PlatformError};
 
 /// The name of the database file, and of its lock, where there is no namespace.
 const DEFAULT_NAME: &str = "caravan";
+/// What the lock's file ends with, beside the database's.
+const LOCK_EXTENSION: &str = "lock";
 /// Characters of a namespace.
 const NAMESPACE_CHARS_MAX: usize = 40;
 /// Connections that read at the same time.
@@ -97,7 +99,7 @@ impl OpenOptions {
     }
 
     fn lock_file(&self) -> Result<PathBuf, OpenError> {
-        self.file("lock")
+        self.file(LOCK_EXTENSION)
     }
 
     fn file(&self, extension: &str) -> Result<PathBuf, OpenError> {

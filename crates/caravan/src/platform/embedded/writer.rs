@@ -11,18 +11,27 @@ use tokio::sync::{Mutex, MutexGuard};
 /// rollback can leave a transaction open.
 pub(super) struct Writer {
     options: SqliteConnectOptions,
+    /// Where all wait but the one that is next, unless somebody waits for them.
+    queue: Mutex<()>,
     idle: Mutex<Option<SqliteConnection>>,
 }
 
 impl Writer {
     /// A writer that connects when it is first needed.
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        Self { options, idle: Mutex::new(None) }
+        Self { options, queue: Mutex::default(), idle: Mutex::new(None) }
     }
 
     /// Begins a transaction that holds the database's write lock from the start, so that it can't
     /// fail half-way because another process wrote.
     pub(super) async fn begin(&self) -> Result<WriteTransaction<'_>, sqlx::Error> {
+        let _next = self.queue.lock().await;
+        self.begin_for_somebody().await
+    }
+
+    /// Begins one that somebody waits for: beside the one under way and the one that is next it waits for none, however many
+    /// workers have batches to write.
+    pub(super) async fn begin_for_somebody(&self) -> Result<WriteTransaction<'_>, sqlx::Error> {
         let mut idle = self.idle.lock().await;
         let mut connection = match idle.take() {
             Some(connection) => connection,
@@ -71,5 +80,46 @@ impl WriteTransaction<'_> {
         if sqlx::query("ROLLBACK").execute(&mut self.connection).await.is_ok() {
             *self.idle = Some(self.connection);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex as Shared};
+
+    use tokio::task::{JoinHandle, yield_now};
+
+    use super::*;
+
+    /// Has one wait for its turn, and note it when it comes.
+    async fn wait(writer: &Arc<Writer>, name: &'static str, told: &Arc<Shared<Vec<&'static str>>>) -> JoinHandle<()> {
+        let (writer, told) = (Arc::clone(writer), Arc::clone(told));
+        let waiting = tokio::spawn(async move {
+            let begun = match name {
+                "a person" => writer.begin_for_somebody().await,
+                _ => writer.begin().await,
+            };
+            told.lock().unwrap().push(name);
+            begun.unwrap().commit().await.unwrap();
+        });
+        // On one thread it has run as far as it can before we go on.
+        yield_now().await;
+        waiting
+    }
+
+    #[tokio::test]
+    async fn whoever_somebody_waits_for_has_one_other_before_it() {
+        let writer = Arc::new(Writer::new(SqliteConnectOptions::new().in_memory(true)));
+        let told = Arc::default();
+        let under_way = writer.begin().await.unwrap();
+        let mut waiting = Vec::new();
+        for name in ["first", "second", "third", "a person"] {
+            waiting.push(wait(&writer, name, &told).await);
+        }
+        under_way.commit().await.unwrap();
+        for one in waiting {
+            one.await.unwrap();
+        }
+        assert_eq!(*told.lock().unwrap(), ["first", "a person", "second", "third"]);
     }
 }

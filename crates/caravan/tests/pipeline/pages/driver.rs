@@ -1,6 +1,7 @@
 //! Chromium and what drives it: processes of one test, which end with it however it ends.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use fantoccini::{Client, ClientBuilder};
@@ -13,6 +14,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 static TURNS: Semaphore = Semaphore::const_new(2);
 /// What the driver says once it listens.
 const LISTENS: &str = "was started successfully on port ";
+/// It takes any free port of one address family and then the same of the other, where somebody else may have it.
+const STARTS_MAX: usize = 10;
 
 /// A browser's processes.
 pub(super) struct Driver {
@@ -32,14 +35,8 @@ impl Driver {
     pub(super) async fn start() -> (Self, Client) {
         let turn = TURNS.acquire().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let mut child = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("TMPDIR", directory.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|problem| panic!("chromedriver can't be run, scripts/browser installs it: {problem}"));
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let url = format!("http://127.0.0.1:{}", port(&mut output));
+        let (child, output, port) = listening(directory.path());
+        let url = format!("http://127.0.0.1:{port}");
         let mut driver = Self { child, _output: output, url, session_id: None, _directory: directory, _turn: turn };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(wanted().as_object().unwrap().clone())
@@ -78,16 +75,37 @@ impl Drop for Driver {
     }
 }
 
-fn port(output: &mut impl BufRead) -> u16 {
+/// A driver that listens, what it says, and the port it listens on.
+fn listening(directory: &Path) -> (Child, BufReader<ChildStdout>, u16) {
+    let mut said = String::new();
+    for _ in 0..STARTS_MAX {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .env("TMPDIR", directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|problem| panic!("chromedriver can't be run, scripts/browser installs it: {problem}"));
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        match port(&mut output) {
+            Ok(port) => return (child, output, port),
+            Err(instead) => said = instead,
+        }
+        child.wait().unwrap();
+    }
+    panic!("chromedriver did not start: {said}");
+}
+
+/// The port it says it listens on, or what it said instead until it ended.
+fn port(output: &mut impl BufRead) -> Result<u16, String> {
     let mut said = String::new();
     for line in output.lines() {
         let line = line.unwrap();
         if let Some((_, port)) = line.split_once(LISTENS) {
-            return port.trim_end_matches('.').parse().unwrap();
+            return Ok(port.trim_end_matches('.').parse().unwrap());
         }
         said.push_str(&line);
     }
-    panic!("chromedriver did not start: {said}");
+    Err(said)
 }
 
 fn wanted() -> Value {

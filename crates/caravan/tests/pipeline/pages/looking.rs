@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use caravan_domain::access::Role;
 
 use super::browser::{DESK, PHONE};
-use super::operator;
 use super::school::school;
+use super::signed_in;
 use super::visitor::Visitor;
 
 /// Bytes of a page with all that comes with it; whoever is on the road waits for more.
@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 100 << 10;
 /// Looks at every page in a window of this size, in light or in dark.
 async fn look_at_all(name: &str, size: (u32, u32), is_dark: bool) {
     let school = school().await;
-    let browser = operator(&school.api).await;
+    let browser = signed_in(&school.api, Role::Admin).await;
     browser.size(size).await;
     browser.dark(is_dark).await;
     for (number, (path, says)) in (1..).zip(school.pages()) {
@@ -53,7 +53,7 @@ fn assets(page: &str) -> BTreeSet<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_whole_without_a_script_and_small_with_all_that_comes_with_it() {
     let school = school().await;
-    let visitor = Visitor::with(&school.api, school.api.token(Role::Operate)).await;
+    let visitor = Visitor::with(&school.api, school.api.token(Role::Admin)).await;
     for (path, says) in school.pages() {
         let page = visitor.get(&path).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");

@@ -19,6 +19,7 @@ mod staffing;
 mod teaching;
 mod visitor;
 mod watching;
+mod without_log;
 
 /// A house that is served to people in Berlin.
 async fn served(house: House) -> Api {
@@ -38,7 +39,12 @@ async fn taught() -> (Api, Browser) {
 
 /// A browser in which somebody is signed in who may change things.
 async fn operator(api: &Api) -> Browser {
+    signed_in(api, Role::Operate).await
+}
+
+/// A browser in which somebody is signed in with a token of this role.
+async fn signed_in(api: &Api, role: Role) -> Browser {
     let browser = Browser::at(&api.address()).await;
-    browser.sign_in(api.token(Role::Operate)).await;
+    browser.sign_in(api.token(role)).await;
     browser
 }

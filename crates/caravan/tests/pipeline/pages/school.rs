@@ -86,9 +86,10 @@ async fn standing(house: &House) -> String {
     let refunds = store.list_refunds(&RefundFilter::default(), None, ALL).await.unwrap();
     let trainers = store.list_trainers(None, ALL).await.unwrap();
     let (closures, feeds) = (store.closures().await.unwrap(), store.feeds(None).await.unwrap());
+    let outbox = store.outbox(ALL).await.unwrap();
     let (purchases, sessions) = (house.purchases().await, house.sessions("pay_1").await);
     format!(
-        "{purchases:#?}\n{sessions:#?}\n{refunds:#?}\n{trainers:#?}\n{closures:#?}\n{feeds:#?}\n{:#?}",
+        "{purchases:#?}\n{sessions:#?}\n{refunds:#?}\n{trainers:#?}\n{closures:#?}\n{feeds:#?}\n{outbox:#?}\n{:#?}",
         house.dead_letters().await
     )
 }
@@ -120,6 +121,7 @@ impl School {
             (format!("/purchases/{purchase}/sessions/3"), "Move it"),
             (format!("/dead-letters/{letter}"), "9999"),
             ("/calendars".to_owned(), "Make an address"),
+            ("/tokens".to_owned(), "Make a token"),
         ];
         fixed.into_iter().map(|(path, says)| (path.to_owned(), says)).chain(own).collect()
     }
@@ -150,7 +152,13 @@ impl School {
             form("/refunds".to_owned(), &[("id", &refund.to_string()), ("note", "kept")]),
             form("/dead-letters".to_owned(), &[("reason", "invalid-field"), ("go", "")]),
             form(format!("/dead-letters/{letter}"), &[("go", "")]),
-            form("/system".to_owned(), &[]),
+            form(
+                format!("/purchases/{purchase}"),
+                &[("act", "give-back"), ("amount", "499"), ("refund_id", "till 7"), ("reason", "x")],
+            ),
+            form("/system".to_owned(), &[("act", "audit")]),
+            form("/system".to_owned(), &[("act", "extend")]),
+            form("/tokens".to_owned(), &[("name", "mine"), ("role", "admin")]),
         ]
     }
 

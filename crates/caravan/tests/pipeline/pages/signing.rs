@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use caravan::access::{create_token, revoke_token};
 use caravan_domain::access::Role;
 use caravan_domain::ids::purchase_id;
+use serde_json::json;
 
 use super::browser::Browser;
 use super::school::school;
-use super::served;
 use super::visitor::{Visitor, signing_in};
+use super::{served, signed_in};
 use crate::house::House;
 
 /// By then a token that was revoked is not valid any more, however slow the machine is.
@@ -162,9 +163,73 @@ async fn whoever_may_only_look_is_shown_no_button_that_changes_something_and_has
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_an_admin_says_who_may_come_in() {
+    let api = served(House::new().await).await;
+    let before = api.house.platform.store.tokens().await.unwrap().len();
+    let operator = Visitor::with(&api, api.token(Role::Operate)).await;
+    let theirs = operator.get("/system").await.text;
+    assert!(!theirs.contains("href=\"/tokens\""), "{theirs}");
+    let made = [("name", "mine"), ("role", "admin")];
+    let revoked = [("revoke", "00000000-0000-0000-0000-000000000001")];
+    for answer in
+        [operator.get("/tokens").await, operator.post("/tokens", &made).await, operator.post("/tokens", &revoked).await]
+    {
+        assert_eq!(answer.status, 403, "{}", answer.text);
+        assert!(answer.text.contains("is for admins to say: the role of operate is operate"), "{}", answer.text);
+    }
+    assert_eq!(api.house.platform.store.tokens().await.unwrap().len(), before);
+    api.end(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_made_shown_once_and_revoked() {
+    let api = served(House::new().await).await;
+    let browser = signed_in(&api, Role::Admin).await;
+    browser.click("System").await;
+    browser.click("API tokens").await;
+    browser.sees("admin admin").await;
+    browser.sees("you are signed in with it").await;
+    browser.fill("Who holds it", "the shop").await;
+    browser.tick("ingest").await;
+    browser.click("Make a token").await;
+    browser.sees("It is shown this once").await;
+    browser.check_accessibility().await;
+    let secret = browser.filled("API token").await;
+    let order =
+        || api.post("/v1/purchase-confirmations").header("authorization", format!("Bearer {secret}")).json(&json!({}));
+    assert_eq!(order().send().await.status, 422, "it may come in, with something else");
+
+    browser.open("/tokens").await;
+    browser.sees("the shop ingest").await;
+    browser.does_not_see("It is shown this once").await;
+    browser.click("Revoke the token of the shop").await;
+    browser.sees("Nobody comes in with it any more").await;
+    browser.does_not_see("the shop ingest").await;
+    let revoked = Instant::now();
+    while order().send().await.status != 401 {
+        assert!(revoked.elapsed() < REVOKED_WITHIN, "it is valid for ever");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    api.end(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_locks_themselves_out() {
+    let api = served(House::new().await).await;
+    let visitor = Visitor::with(&api, api.token(Role::Admin)).await;
+    let tokens = api.house.platform.store.tokens().await.unwrap();
+    let own = tokens.iter().find(|token| token.role == Role::Admin).unwrap().id.to_string();
+    let sent = visitor.post("/tokens", &[("revoke", &own)]).await;
+    assert_eq!((sent.status, sent.header("location")), (303, "/tokens"), "{}", sent.text);
+    assert_eq!(api.house.platform.store.tokens().await.unwrap(), tokens);
+    assert_eq!(visitor.post("/tokens", &[("revoke", "nobody's")]).await.status, 404);
+    api.end(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_page_allows_nothing_but_what_comes_with_it() {
     let school = school().await;
-    let visitor = Visitor::with(&school.api, school.api.token(Role::Operate)).await;
+    let visitor = Visitor::with(&school.api, school.api.token(Role::Admin)).await;
     let missing = format!("/purchases/{}", purchase_id("nobody", None));
     let pages = school.pages().into_iter().map(|(path, _)| path);
     for path in pages.chain([missing, "/sign-in".to_owned()]) {

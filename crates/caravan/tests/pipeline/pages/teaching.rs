@@ -1,5 +1,6 @@
 //! Lessons by hand, what was given back, and a purchase that ends early.
 
+use caravan::platform::rows::RefundFilter;
 use serde_json::{Value, json};
 
 use super::super::api::{Api, ravi};
@@ -101,6 +102,38 @@ async fn what_became_of_a_lesson_is_noted_once_it_has_begun() {
     browser.sees("Noted: held.").await;
     assert_eq!(lessons(&api).await[0], "1 12-01 16:00 completed");
     api.house.run().await;
+    api.end(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_nobody_reports_is_noted_by_hand() {
+    let (api, browser) = under_way().await;
+    browser.click("Note a refund").await;
+    browser.fill("Given back, in EUR", "a little").await;
+    browser.fill("Refund's number", "till 7").await;
+    browser.fill_near("Reason", "Only held back", "a complaint").await;
+    browser.click("Note the refund").await;
+    browser.sees("must be written as in 49.00 EUR").await;
+    for (number, amount, said) in [("till 7", "5", "5.00"), ("till 7", "5.00", "5.00"), ("till 8", "494,00", "494.00")]
+    {
+        browser.click("Note a refund").await;
+        browser.fill("Given back, in EUR", amount).await;
+        browser.fill("Refund's number", number).await;
+        browser.fill_near("Reason", "Only held back", "a complaint").await;
+        browser.click("Note the refund").await;
+        browser.sees(&format!("Noted: {said} EUR given back.")).await;
+        browser.check_accessibility().await;
+        api.house.run().await;
+        let waiting = u64::from(number == "till 7");
+        browser.sees_waiting("Refunds", waiting).await;
+    }
+    browser.sees("Called off").await;
+    assert_eq!(api.house.purchase("pay_1").await.status.name(), "cancelled");
+    let refunds = api.house.platform.store.list_refunds(&RefundFilter::default(), None, 10).await.unwrap();
+    let noted: Vec<_> =
+        refunds.iter().map(|(_, row)| (row.refund.refund_id.as_str(), row.refund.amount.minor)).collect();
+    assert_eq!(noted, [("till 7", 500), ("till 8", 49_400)]);
+    assert!(refunds.iter().all(|(_, row)| row.refund.metadata["reported_by"] == "operate"));
     api.end(&[]).await;
 }
 

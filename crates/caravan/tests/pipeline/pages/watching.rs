@@ -146,6 +146,25 @@ async fn what_somebody_fills_in_stays_whatever_happens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_nightly_job_is_done_by_hand() {
+    let (api, _) = taught().await;
+    let before = api.house.sessions("pay_1").await.len();
+    api.house.set_clock("2026-12-05T10:00:00Z");
+    // It is another day: sign-ins have ended.
+    let browser = operator(&api).await;
+    browser.click("System").await;
+    browser.sees("purchase-creation-workers").await;
+    browser.click("Do it now").await;
+    browser.sees("Done: 1 purchase got lessons, 1 lesson is noted as over.").await;
+    browser.check_accessibility().await;
+    assert!(api.house.sessions("pay_1").await.len() > before);
+    browser.click("Do it now").await;
+    browser.sees("Done: 0 purchases got lessons, 0 lessons are noted as over.").await;
+    api.house.run().await;
+    api.end(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_audit_is_run_from_its_page_which_says_what_it_has_found() {
     let (api, browser) = taught().await;
     browser.click("System").await;

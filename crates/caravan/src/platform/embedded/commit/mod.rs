@@ -29,7 +29,10 @@ mod windows;
 
 /// Applies a transaction; when it returns, it is durable.
 pub(super) async fn commit(writer: &Writer, transaction: &Transaction) -> Result<(), CommitError> {
-    let mut writing = writer.begin().await.map_err(commit_error)?;
+    // A batch of records is nobody's in particular; what comes without one is asked for.
+    let is_asked_for = transaction.advances.is_empty();
+    let begun = if is_asked_for { writer.begin_for_somebody().await } else { writer.begin().await };
+    let mut writing = begun.map_err(commit_error)?;
     match apply(writing.connection(), transaction).await {
         Ok(()) => writing.commit().await.map_err(commit_error),
         Err(refusal) => {
