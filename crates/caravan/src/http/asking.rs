@@ -3,7 +3,7 @@
 use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use caravan_domain::event::VALUE_BYTES_MAX;
 use caravan_domain::rejection::FieldFault;
 use futures::StreamExt;
@@ -15,8 +15,6 @@ use super::problem::Problem;
 /// Bytes of a body: as large as a record's value may be.
 pub(super) const BODY_BYTES_MAX: usize = VALUE_BYTES_MAX;
 
-/// The media type of what is answered.
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Bytes of a body that nobody wants and that are let come all the same.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
 

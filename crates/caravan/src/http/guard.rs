@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -131,11 +132,14 @@ const SAID: [(HeaderName, HeaderValue); 5] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
 ];
 
-/// The headers of an answer: its own beside what every answer says, so that they need not grow.
-pub(super) fn headers_of(own: [(HeaderName, HeaderValue); 1]) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(2 * SAID.len());
-    headers.extend(own);
-    headers
+/// An answer in JSON, whose headers have room for what every answer says.
+pub(super) fn in_json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(2 * SAID.len());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Sees that an answer comes in time, and says what every answer says unless it says otherwise itself.

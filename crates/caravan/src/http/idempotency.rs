@@ -8,15 +8,14 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use super::Site;
-use super::asking::JSON;
-use super::guard::headers_of;
+use super::guard::in_json;
 use super::problem::Problem;
 use super::tokens::Caller;
 use crate::platform::Platform;
@@ -135,7 +134,7 @@ struct Placed<'a> {
 pub(super) fn reply(status: StatusCode, body: String) -> Response {
     let told: Option<Placed<'_>> = serde_json::from_str(&body).ok();
     let place = told.and_then(|told| HeaderValue::from_str(&told.href).ok());
-    let mut response = (status, headers_of([(header::CONTENT_TYPE, JSON)]), body).into_response();
+    let mut response = in_json(status, body);
     if let Some(place) = place {
         response.headers_mut().insert(header::LOCATION, place);
     }

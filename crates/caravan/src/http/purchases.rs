@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use caravan_domain::purchase::PurchaseStatus;
 use jiff::civil::Date;
@@ -16,8 +16,8 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::Site;
-use super::asking::{Asked, JSON, Named, parsed};
-use super::guard::headers_of;
+use super::asking::{Asked, Named, parsed};
+use super::guard::in_json;
 use super::paging::{Page, cursor};
 use super::problem::Problem;
 use super::shapes::{PurchasesPage, Refusals, SessionsOfPurchase, StudentShown};
@@ -123,7 +123,7 @@ async fn whole(site: &Site, id: &str) -> Result<Vec<u8>, Problem> {
 
 /// A view as it is in the cache.
 pub(super) fn json(view: Vec<u8>) -> Response {
-    (headers_of([(header::CONTENT_TYPE, JSON)]), view).into_response()
+    in_json(StatusCode::OK, view)
 }
 
 /// A date of a query.

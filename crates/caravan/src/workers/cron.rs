@@ -144,6 +144,18 @@ pub async fn run_once(platform: &Platform, policy: &Policy, as_of: Timestamp) ->
     ExtendWindows::new(policy).work(platform, as_of, &ByHand).await
 }
 
+/// The cron once, by hand, as of now, in place of the one that is due.
+///
+/// # Errors
+/// As of [`run_once`].
+pub async fn run_now(platform: &Platform, policy: &Policy) -> Result<Done, CommitError> {
+    let now = platform.clock.now();
+    let done = run_once(platform, policy, now).await?;
+    let effects = Effects { cron_done: Some(now), ..Effects::default() };
+    platform.store.commit(&Transaction { effects, ..Transaction::default() }).await?;
+    Ok(done)
+}
+
 /// What extends the windows of these purchases.
 fn extensions(due: &[Purchase], target: window::Target, now: Timestamp) -> Result<Outcome, WorkError> {
     let mut outcome = Outcome::default();

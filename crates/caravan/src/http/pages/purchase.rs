@@ -1,6 +1,5 @@
 //! One purchase: what has happened to it, when its lessons are, why that trainer, and what can be done with it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -10,7 +9,6 @@ use axum::response::Response;
 use caravan_domain::allocation::Policy;
 use caravan_domain::plan::{Slot, zone_named};
 use caravan_domain::purchase::{Amount, PurchaseStatus};
-use caravan_domain::refund::Refund;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -24,6 +22,7 @@ use super::purchases::plan_in_words;
 use super::sessions::urlencoded;
 use super::visitor::{Visit, Visitor};
 use super::words::{counted, date, elsewhere, machine, moment, standing};
+use crate::engine;
 use crate::http::Site;
 use crate::http::asking::{Asked, Named};
 use crate::intake::Intake;
@@ -32,12 +31,9 @@ use crate::life::replanning::{self, Wish, replan};
 use crate::life::{ChangeError, allocating};
 use crate::platform::Platform;
 use crate::platform::rows::Purchase;
-use crate::reported::give_back;
+use crate::reported::{ByHand, Given, give_back};
 use crate::views::{self, PurchaseWhole};
 use crate::workers::allocation::rules;
-
-/// Under which name the texts of a refund say who has noted it.
-const REPORTED_BY: &str = "reported_by";
 
 /// Which month is looked at.
 #[derive(Debug, Default, Deserialize)]
@@ -83,6 +79,8 @@ struct Page {
     month: Month,
     sessions: String,
     can: Can,
+    /// What follows from a refund.
+    refund_follows: &'static str,
     today: Date,
 }
 
@@ -94,6 +92,14 @@ struct Can {
     amend: bool,
     /// Money can be given back whatever became of it.
     give_back: bool,
+}
+
+/// What follows once all that was paid is given back.
+fn whole_refund(policy: &engine::Policy, can: &Can) -> &'static str {
+    match can.cancel && policy.full_refund_cancels {
+        true => "All of it calls the purchase off; a part waits for a decision",
+        false => "It waits for a decision",
+    }
 }
 
 impl Can {
@@ -131,6 +137,7 @@ pub(super) async fn show(
         wanted.month.and_then(|month| format!("{month}-01").parse().ok()).unwrap_or_else(|| begins(&whole, today));
     let trainer_zone = trainer.as_ref().map(|trainer| trainer.time_zone.as_str());
     let reported = purchase.reported();
+    let can = Can::of(purchase.status, &visitor);
     page(&Page {
         id: purchase.id,
         payment: reported.payment_id.clone(),
@@ -159,7 +166,8 @@ pub(super) async fn show(
         month: month(&whole.sessions, shown, today, &zone, trainer_zone),
         sessions: planned(&whole),
         because: whole.explanation,
-        can: Can::of(purchase.status, &visitor),
+        refund_follows: whole_refund(&site.options.policy, &can),
+        can,
         today,
         frame,
     })
@@ -287,21 +295,21 @@ impl Asking<'_> {
 
     /// A refund that no payment provider reports, as one in cash.
     async fn give_back(&self) -> Result<String, String> {
-        let reported = self.purchase.reported();
         let amount = self.fields.text("amount").ok_or("say how much was given back")?;
-        let amount = Amount::of_major(amount, &reported.amount.currency);
-        let refund = Refund {
-            payment_id: reported.payment_id.clone(),
-            item: reported.item.clone(),
-            refund_id: self.fields.text("refund_id").ok_or("say what the refund's number is")?.to_owned(),
-            refunded_at: self.platform.clock.now(),
-            amount: amount.map_err(|problem| format!("what was given back {problem}"))?,
+        let amount = Amount::of_major(amount, &self.purchase.reported().amount.currency);
+        let amount = amount.map_err(|problem| format!("what was given back {problem}"))?;
+        let reason = self.fields.reason()?;
+        let noted = ByHand {
+            refund_id: self.fields.text("refund_id").ok_or("say what the refund's number is")?,
+            amount: amount.clone(),
             provisional: self.fields.has("provisional"),
-            reason: Some(self.fields.reason()?),
-            metadata: BTreeMap::from([(REPORTED_BY.to_owned(), self.actor.to_owned())]),
+            actor: self.actor,
+            reason: &reason,
         };
-        give_back(self.platform, self.intake, &refund).await?;
-        Ok(format!("Noted: {} given back. What follows from it shows here in a moment.", refund.amount))
+        match give_back(self.platform, self.intake, self.purchase, &noted).await? {
+            Given::Now => Ok(format!("Noted: {amount} given back. What follows from it shows here in a moment.")),
+            Given::Before => Ok("It was noted before: nothing has changed.".to_owned()),
+        }
     }
 
     async fn allocate(&self, policy: Policy) -> Result<String, String> {

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::fault::Fault;
 use super::form::Sent;
@@ -23,7 +23,7 @@ use crate::lag::lags;
 use crate::platform::Platform;
 use crate::platform::rows::{OutboxDepth, SchemaVersion, TimeData, time_data_version};
 use crate::workers::WorkerKind;
-use crate::workers::cron::{Done, run_once};
+use crate::workers::cron::{Done, run_now};
 
 mod audited;
 mod cron;
@@ -78,15 +78,16 @@ pub(super) async fn show(
     let read = async { tokio::try_join!(store.outbox_depths(), store.cron_last(), store.time_data()) };
     let groups = WorkerKind::ALL.map(|worker| worker.spec().group);
     let installation = &site.open()?.installation;
-    let looked = async { tokio::try_join!(lags(&platform), log.topics(), installation.members(&groups)) };
-    let (parts, looked, read, versions) =
-        tokio::join!(parts(&site), answers(looked), read, versions_beneath(site.open()?));
+    let looked = async { tokio::try_join!(lags(&platform), log.topics()) };
+    let members = answers(installation.members(&groups));
+    let (parts, looked, members, read, versions) =
+        tokio::join!(parts(&site), answers(looked), members, read, versions_beneath(site.open()?));
     let (outbox, cron_last, time_data) = read?;
     page(&Page {
         frame,
         is_well: parts.iter().all(Part::is_well),
         parts: parts.into_iter().map(part_shown).collect(),
-        reading: looked.map(|(lags, topics, members)| Reading::of(&lags, &topics, &members)),
+        reading: looked.map(|(lags, topics)| Reading::of(&lags, &topics, members.as_deref().map_err(Clone::clone))),
         outbox: outbox.iter().map(|depth| depth_shown(depth, visitor.now)).collect(),
         cron: Cron::of(&site.options.policy.cron, cron_last, &visitor),
         versions: versions_shown(versions, time_data.as_ref(), &visitor),
@@ -101,7 +102,7 @@ pub(super) async fn act(
 ) -> Result<Response, Fault> {
     match fields.text("act").unwrap_or_default() {
         "audit" => audit(&site, &visitor, platform),
-        "extend" => Ok(extend(&site, platform).await),
+        "extend" => Ok(extend(&site, &visitor, platform).await),
         other => Err(Fault::bad_request(format!("nothing is called {other:?} that can be done here"))),
     }
 }
@@ -115,15 +116,16 @@ fn audit(site: &Site, visitor: &Visitor, platform: Platform) -> Result<Response,
 }
 
 /// The nightly job, now; it goes on by itself if it takes longer than anybody waits.
-async fn extend(site: &Site, platform: Platform) -> Response {
+async fn extend(site: &Site, visitor: &Visitor, platform: Platform) -> Response {
     let place = "/system#cron";
     let Ok(turn) = Arc::clone(&site.extending).try_lock_owned() else {
         return not_done(place, "Somebody has it done already; what it adds shows in the calendar.");
     };
+    info!(by = visitor.name, "[Cron] {} has the nightly job done", visitor.name);
     let policy = site.options.policy.clone();
     let work = tokio::spawn(async move {
         let _nobody_else_meanwhile = turn;
-        let ended = run_once(&platform, &policy, platform.clock.now()).await;
+        let ended = run_now(&platform, &policy).await;
         ended.inspect_err(
             |problem| warn!(%problem, "the nightly job, asked for on a page, broke off; repeating it is safe"),
         )

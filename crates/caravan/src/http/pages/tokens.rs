@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use caravan_domain::access::Role;
+use tracing::info;
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -73,7 +74,7 @@ fn line(token: &Token, visitor: &Visitor) -> Line {
 const fn meaning(role: Role) -> &'static str {
     match role {
         Role::Ingest => "hands in payments and orders, sees nothing: for a shop's server",
-        Role::Read => "sees everything, changes nothing",
+        Role::Read => "sees what is taught and how all stands, changes nothing",
         Role::Operate => "sees and changes what is taught: for whoever runs the day",
         Role::Admin => "may do everything, this page too",
     }
@@ -107,9 +108,12 @@ pub(super) async fn act(
     let frame = Frame::of(&site, &visitor, &headers, Place::System, "API tokens").await?;
     match wanted(&fields) {
         Ok((name, role)) => {
+            // What can fail comes first: a secret that was made is shown.
+            let mut shown = Page::with(frame, &platform, &visitor).await?;
             let (token, secret) = create_token(&platform, name, role).await?;
-            let made = Some((token.name, secret));
-            page(&Page { made, ..Page::with(frame, &platform, &visitor).await? })
+            info!(by = visitor.name, token = %token.id, role = %token.role, "{} makes token {}", visitor.name, token.id);
+            shown.lines.insert(0, line(&token, &visitor));
+            page(&Page { made: Some((token.name, secret)), ..shown })
         }
         Err(refusal) => refused(&Page::with(frame.refusing(Some(refusal)), &platform, &visitor).await?),
     }
@@ -130,7 +134,10 @@ async fn revoke(platform: &Platform, visitor: &Visitor, id: &str) -> Result<Resp
         return Ok(not_done("/tokens", advice));
     }
     match revoke_token(platform, id).await {
-        Ok(()) => Ok(done("/tokens", "Nobody comes in with it any more, within seconds and for ever.")),
+        Ok(()) => {
+            info!(by = visitor.name, token = %id, "{} revokes token {id}", visitor.name);
+            Ok(done("/tokens", "Nobody comes in with it any more, within seconds and for ever."))
+        }
         Err(CommitError::Conflict { .. }) => Err(missing()),
         Err(error) => Err(error.into()),
     }

@@ -29,6 +29,7 @@ pub struct Holder {
     /// Which workers it runs.
     pub workers: Vec<String>,
     /// The consumer groups they are members of.
+    #[serde(default)]
     pub groups: Vec<String>,
 }
 

@@ -143,7 +143,7 @@ impl Store for EmbeddedStore {
 
     async fn probe(&self) -> Result<(), PlatformError> {
         // The same value again: the page is written all the same, which is what is asked.
-        let mut writing = self.writer.begin().await.map_err(platform_error)?;
+        let mut writing = self.writer.begin_for_somebody().await.map_err(platform_error)?;
         sqlx::query("UPDATE roster SET version = version")
             .execute(writing.connection())
             .await

@@ -153,9 +153,10 @@ async fn the_nightly_job_is_done_by_hand() {
     // It is another day: sign-ins have ended.
     let browser = operator(&api).await;
     browser.click("System").await;
-    browser.sees("purchase-creation-workers").await;
+    browser.sees("Nightly job is late").await;
     browser.click("Do it now").await;
     browser.sees("Done: 1 purchase got lessons, 1 lesson is noted as over.").await;
+    browser.sees("Nightly job is done").await;
     browser.check_accessibility().await;
     assert!(api.house.sessions("pay_1").await.len() > before);
     browser.click("Do it now").await;

@@ -19,8 +19,8 @@ pub(super) struct Group {
     pub(super) name: &'static str,
     pub(super) group: &'static str,
     pub(super) topics: String,
-    /// Who reads for it.
-    pub(super) members: Vec<String>,
+    /// Who reads for it, or why that can't be said.
+    pub(super) members: Result<Vec<String>, String>,
     pub(super) class: &'static str,
     pub(super) waiting: String,
 }
@@ -53,9 +53,9 @@ pub(super) struct Topic {
 }
 
 impl Reading {
-    pub(super) fn of(lags: &[Lag], topics: &[TopicState], members: &[Member]) -> Self {
+    pub(super) fn of(lags: &[Lag], topics: &[TopicState], members: Result<&[Member], String>) -> Self {
         Self {
-            groups: WorkerKind::ALL.into_iter().map(|worker| group(worker, lags, members)).collect(),
+            groups: WorkerKind::ALL.into_iter().map(|worker| group(worker, lags, members.clone())).collect(),
             lost: lags.iter().filter_map(lost).collect(),
             places: lags.iter().map(place).collect(),
             topics: topics.iter().map(topic).collect(),
@@ -63,7 +63,7 @@ impl Reading {
     }
 }
 
-fn group(worker: WorkerKind, lags: &[Lag], members: &[Member]) -> Group {
+fn group(worker: WorkerKind, lags: &[Lag], members: Result<&[Member], String>) -> Group {
     let spec = worker.spec();
     let of = || lags.iter().filter(|lag| lag.worker == worker);
     let waiting: u64 = of().map(Lag::records).sum();
@@ -73,7 +73,7 @@ fn group(worker: WorkerKind, lags: &[Lag], members: &[Member]) -> Group {
         name: spec.name,
         group: spec.group,
         topics: topics.join(", "),
-        members: members.iter().filter(|member| member.group == spec.group).map(|member| member.name.clone()).collect(),
+        members: members.map(|members| named(members, spec.group)),
         class: if is_lost {
             "bad"
         } else if waiting > 0 {
@@ -87,6 +87,10 @@ fn group(worker: WorkerKind, lags: &[Lag], members: &[Member]) -> Group {
             (false, waiting) => counted(waiting, "record waits", "records wait"),
         },
     }
+}
+
+fn named(members: &[Member], group: &str) -> Vec<String> {
+    members.iter().filter(|member| member.group == group).map(|member| member.name.clone()).collect()
 }
 
 fn lost(lag: &Lag) -> Option<Lost> {
@@ -135,25 +139,27 @@ mod tests {
 
     #[test]
     fn a_group_is_as_far_behind_as_all_its_partitions_are() {
-        let shown = group(WorkerKind::Purchase, &[lag(Some(1_000), None), lag(None, None)], &[]);
+        let shown = group(WorkerKind::Purchase, &[lag(Some(1_000), None), lag(None, None)], Ok(&[]));
         assert_eq!((shown.class, shown.waiting.as_str()), ("cool", "1\u{202f}030 records wait"));
-        assert_eq!(group(WorkerKind::Purchase, &[lag(Some(1_020), None)], &[]).waiting, "has read everything");
-        assert_eq!(group(WorkerKind::Session, &[lag(None, None)], &[]).class, "good");
+        assert_eq!(group(WorkerKind::Purchase, &[lag(Some(1_020), None)], Ok(&[])).waiting, "has read everything");
+        assert_eq!(group(WorkerKind::Session, &[lag(None, None)], Ok(&[])).class, "good");
     }
 
     #[test]
     fn a_group_is_shown_with_who_reads_for_it() {
         let member = |group: &str, name: &str| Member { group: group.to_owned(), name: name.to_owned() };
         let members = [member("purchase-creation-workers", "a"), member("cache-invalidation-workers", "b")];
-        let reading = Reading::of(&[], &[], &members);
-        let members: Vec<&[String]> = reading.groups.iter().map(|group| group.members.as_slice()).collect();
+        let reading = Reading::of(&[], &[], Ok(&members));
+        let members: Vec<&[String]> = reading.groups.iter().map(|group| group.members.as_deref().unwrap()).collect();
         assert_eq!(members, [&["a".to_owned()][..], &[], &[], &["b".to_owned()]]);
+        let reading = Reading::of(&[], &[], Err("no answer in 2 s".to_owned()));
+        assert!(reading.groups.iter().all(|group| group.members.is_err()), "what is not known is not nobody");
     }
 
     #[test]
     fn a_position_that_does_not_fit_is_told_with_what_settles_it() {
         let lags = [lag(Some(1_020), None), lag(Some(9), Some("is before the log's start"))];
-        let reading = Reading::of(&lags, &[], &[]);
+        let reading = Reading::of(&lags, &[], Ok(&[]));
         let [lost] = reading.lost.as_slice() else { panic!("{} lost", reading.lost.len()) };
         assert!(lost.words.contains("purchase-confirmed, partition 2: its position is before the log's start"));
         assert_eq!(

@@ -29,9 +29,9 @@ mod windows;
 
 /// Applies a transaction; when it returns, it is durable.
 pub(super) async fn commit(writer: &Writer, transaction: &Transaction) -> Result<(), CommitError> {
-    // A batch of records is nobody's in particular; what comes without one is asked for.
-    let is_asked_for = transaction.advances.is_empty();
-    let begun = if is_asked_for { writer.begin_for_somebody().await } else { writer.begin().await };
+    // Batches of records are the many and the large: nobody waits for them, and most else is asked for by somebody.
+    let is_batch = !transaction.advances.is_empty();
+    let begun = if is_batch { writer.begin().await } else { writer.begin_for_somebody().await };
     let mut writing = begun.map_err(commit_error)?;
     match apply(writing.connection(), transaction).await {
         Ok(()) => writing.commit().await.map_err(commit_error),
