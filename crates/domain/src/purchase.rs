@@ -282,7 +282,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_amount_that_is_shown_is_read_as_the_same(minor in 0..=i64::MAX, currency in "EUR|JPY|KWD|XXX") {
+        fn an_amount_that_is_shown_is_read_as_the_same(minor in 0..=i64::MAX, currency in "EUR|JPY|KWD|XAU") {
             let amount = Amount { minor, currency: currency.clone() };
             prop_assert_eq!(Amount::of_major(&amount.to_string(), &currency), Ok(amount));
         }

@@ -1,4 +1,4 @@
-//! What people decide about refunds that call nothing off by themselves.
+//! What people decide about refunds that call nothing off by themselves, and refunds that they note.
 
 use caravan_domain::refund::RefundState;
 use uuid::Uuid;
@@ -8,6 +8,10 @@ use crate::engine::worker::Outcome;
 use crate::platform::rows::{RefundFilter, RefundRow};
 use crate::platform::transaction::{CommitError, Settlement};
 use crate::platform::{Platform, PlatformError};
+
+mod by_hand;
+
+pub use by_hand::{ByHand, Given, give_back};
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,11 +27,11 @@ use crate::http::Site;
 use crate::http::asking::{Asked, Named};
 use crate::intake::Intake;
 use crate::life::cancel::{self, Cancelled, cancel};
+use crate::life::refunds::{ByHand, Given, give_back};
 use crate::life::replanning::{self, Wish, replan};
 use crate::life::{ChangeError, allocating};
 use crate::platform::Platform;
 use crate::platform::rows::Purchase;
-use crate::reported::{ByHand, Given, give_back};
 use crate::views::{self, PurchaseWhole};
 use crate::workers::allocation::rules;
 
